@@ -1,0 +1,1 @@
+//! Empty room: see ARCHITECTURE.md.
