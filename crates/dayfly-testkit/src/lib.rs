@@ -34,12 +34,12 @@ mod limits;
 mod link;
 mod namespace;
 mod privilege;
+mod server;
 mod socket;
-mod time_wait;
 
 pub use drain::{Drained, drain, drain_bind};
 pub use limits::raise_open_files;
 pub use namespace::Namespace;
 pub use privilege::{has_privilege, has_program};
+pub use server::Server;
 pub use socket::{Socket, SocketOptions, mapped};
-pub use time_wait::{connected_pair, leave_time_wait};
