@@ -1,0 +1,22 @@
+//! `cargo xtask fuzz`: every target of the folder `fuzz/`, one after the other.
+
+use crate::shell::{self, Done};
+
+/// Runs each target for so many seconds.
+pub(crate) fn run(seconds: u32) -> Done {
+    let cargo = "cargo";
+    if !shell::answers("rustup", &["run", "nightly", "rustc", "--version"]) {
+        return Err("fuzzing needs a nightly compiler: rustup toolchain install nightly".to_owned());
+    }
+    if !shell::answers(cargo, &["+nightly", "fuzz", "--version"]) {
+        return Err("fuzzing needs cargo-fuzz: cargo install --locked cargo-fuzz".to_owned());
+    }
+    if !shell::root().join("fuzz/Cargo.toml").exists() {
+        return Err("there is no fuzz/Cargo.toml, so nothing to fuzz".to_owned());
+    }
+    let limit = format!("-max_total_time={seconds}");
+    for target in shell::output(cargo, &["+nightly", "fuzz", "list"])?.lines() {
+        shell::run(cargo, &["+nightly", "fuzz", "run", target, "--", &limit])?;
+    }
+    Ok(())
+}

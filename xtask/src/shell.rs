@@ -1,0 +1,59 @@
+//! Running other programs.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// What a chore returns: why it could not be done, as a sentence.
+pub(crate) type Done = Result<(), String>;
+
+/// The folder of the workspace.
+pub(crate) fn root() -> PathBuf {
+    let mut root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    root.pop();
+    root
+}
+
+/// Runs a program from the workspace's folder, its output going where ours goes.
+pub(crate) fn run(program: &str, words: &[&str]) -> Done {
+    eprintln!("$ {program} {}", words.join(" "));
+    let status = Command::new(program)
+        .args(words)
+        .current_dir(root())
+        .status()
+        .map_err(|error| format!("{program} does not run: {error}"))?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("`{program} {}` failed: {status}", words.join(" ")))
+    }
+}
+
+/// Whether the program runs and is content with these words.
+pub(crate) fn answers(program: &str, words: &[&str]) -> bool {
+    Command::new(program)
+        .args(words)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+/// What the program prints.
+pub(crate) fn output(program: &str, words: &[&str]) -> Result<String, String> {
+    let output = Command::new(program)
+        .args(words)
+        .current_dir(root())
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| format!("{program} does not run: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("`{program} {}` failed: {}", words.join(" "), output.status));
+    }
+    String::from_utf8(output.stdout).map_err(|_| format!("{program} printed no text"))
+}
+
+/// cargo, the one that runs us.
+pub(crate) fn cargo() -> String {
+    std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned())
+}

@@ -1,0 +1,43 @@
+//! `cargo xtask test`: everything that can fail, the privileged tests included.
+
+use crate::shell::{self, Done};
+
+/// What tests run, how to see that it is there, and the Debian package it comes from.
+const NEEDED: [(&str, &[&str], &str); 2] =
+    [("ip", &["-V"], "iproute2"), ("ss", &["-V"], "iproute2")];
+
+/// Installs what is missing, then runs the doc tests and the tests.
+///
+/// The tests come last so that their runner's summary closes the output.
+pub(crate) fn run(filter: &[&str]) -> Done {
+    install()?;
+    let cargo = shell::cargo();
+    if filter.is_empty() {
+        shell::run(&cargo, &["test", "--quiet", "--workspace", "--doc"])?;
+    }
+    if shell::answers(&cargo, &["nextest", "--version"]) {
+        let words = [&["nextest", "run", "--workspace", "--no-fail-fast"], filter].concat();
+        return shell::run(&cargo, &words);
+    }
+    let words = ["test", "--workspace", "--no-fail-fast", "--lib", "--bins", "--tests", "--"];
+    shell::run(&cargo, &[&words, filter].concat())
+}
+
+fn install() -> Done {
+    let mut packages: Vec<&str> = NEEDED
+        .iter()
+        .filter(|(program, words, _)| !shell::answers(program, words))
+        .map(|(_, _, package)| *package)
+        .collect();
+    packages.dedup();
+    if packages.is_empty() {
+        return Ok(());
+    }
+    let words = [&["install", "--yes", "--no-install-recommends"], packages.as_slice()].concat();
+    if !shell::output("id", &["-u"]).is_ok_and(|user| user.trim() == "0") {
+        eprintln!("some tests will be skipped; to run them: sudo apt-get {}", words.join(" "));
+        return Ok(());
+    }
+    shell::run("apt-get", &["update", "--quiet"])?;
+    shell::run("apt-get", &words)
+}
