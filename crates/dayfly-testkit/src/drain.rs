@@ -72,6 +72,6 @@ fn until_refused(
 }
 
 /// TCP's connect() says `EADDRNOTAVAIL`, UDP's `EAGAIN`, bind() `EADDRINUSE`.
-fn is_exhaustion(error: &io::Error) -> bool {
+pub(crate) fn is_exhaustion(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EADDRNOTAVAIL | libc::EAGAIN | libc::EADDRINUSE))
 }

@@ -30,16 +30,20 @@
 #![expect(clippy::expect_used, reason = "what cannot be prepared fails the test at once")]
 
 mod drain;
+mod generate;
 mod limits;
 mod link;
 mod namespace;
 mod privilege;
+mod scenario;
 mod server;
 mod socket;
 
 pub use drain::{Drained, drain, drain_bind};
+pub use generate::{Kind, check_many, scenarios};
 pub use limits::raise_open_files;
 pub use namespace::Namespace;
 pub use privilege::{has_privilege, has_program};
+pub use scenario::{ACCEPTED_CLIENTS_FROM, Action, Ending, Scenario, Stage};
 pub use server::Server;
 pub use socket::{Socket, SocketOptions, mapped};

@@ -76,6 +76,22 @@ impl SocketOptions {
         SocketOptions { bind: Some(local), ..self }
     }
 
+    /// Whether it is TCP.
+    #[must_use]
+    pub const fn is_tcp(&self) -> bool {
+        self.tcp
+    }
+
+    /// Whether bind() rather than connect() settles the port, which leaves the port closed to
+    /// automatic connections.
+    #[must_use]
+    pub const fn binds_port(&self) -> bool {
+        match self.bind {
+            Some(local) => local.port() != 0 || !self.address_no_port,
+            None => false,
+        }
+    }
+
     /// Opens a socket and connects it. A v4-mapped destination makes an IPv6 socket, and an
     /// IPv4 address to bind to is mapped along.
     ///
