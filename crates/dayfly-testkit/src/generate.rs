@@ -22,12 +22,14 @@ pub enum Kind {
     Odd,
     /// As [`Kind::Open`], with thousands of ports.
     Large,
+    /// UDP alone.
+    Datagram,
 }
 
 /// Scenarios of a kind.
 pub fn scenarios(kind: Kind) -> impl Strategy<Value = Scenario> {
     let length = match kind {
-        Kind::Open | Kind::Hidden => (1..30_u16).prop_map(|half| half * 2).boxed(),
+        Kind::Open | Kind::Hidden | Kind::Datagram => (1..30_u16).prop_map(|half| half * 2).boxed(),
         Kind::Odd => (0..25_u16).prop_map(|half| half * 2 + 1).boxed(),
         Kind::Large => (500..1500_u16).prop_map(|half| half * 2).boxed(),
     };
@@ -75,6 +77,7 @@ fn action(kind: Kind, range: (u16, u16)) -> impl Strategy<Value = Action> {
     match kind {
         Kind::Hidden => Union::new_weighted([visible, hidden].concat()),
         Kind::Open | Kind::Odd | Kind::Large => Union::new_weighted(visible),
+        Kind::Datagram => Union::new([datagram(range).boxed()]),
     }
 }
 

@@ -84,7 +84,8 @@ pub struct Stage {
     servers: BTreeMap<SocketAddr, Server>,
     used: BTreeMap<(IpAddr, SocketAddr), BTreeSet<u16>>,
     bound: BTreeSet<u16>,
-    time_wait: BTreeMap<(IpAddr, SocketAddr), usize>,
+    datagram_sources: BTreeSet<IpAddr>,
+    time_wait: BTreeMap<(IpAddr, SocketAddr), BTreeSet<u16>>,
     accepted_clients: u16,
     // Last, so that the sockets are closed before the namespace goes.
     namespace: Namespace,
@@ -110,6 +111,7 @@ impl Stage {
             servers: BTreeMap::new(),
             used: BTreeMap::new(),
             bound: BTreeSet::new(),
+            datagram_sources: BTreeSet::new(),
             time_wait: BTreeMap::new(),
             accepted_clients: 0,
             namespace,
@@ -136,16 +138,26 @@ impl Stage {
         self.used.keys().copied()
     }
 
-    /// How many ports the connections from there to there hold.
-    #[must_use]
-    pub fn used(&self, source: IpAddr, destination: SocketAddr) -> usize {
-        self.used.get(&(source, destination)).map_or(0, BTreeSet::len)
+    /// Every local address with a UDP socket on a usable port.
+    pub fn datagram_sources(&self) -> impl Iterator<Item = IpAddr> {
+        self.datagram_sources.iter().copied()
     }
 
-    /// How many of them are in TIME_WAIT.
+    /// Every port that connect() may choose.
+    pub fn usable(&self) -> impl Iterator<Item = u16> + Clone {
+        (self.range.0..=self.range.1).filter(|port| !self.reserved.contains(port))
+    }
+
+    /// How many usable ports the connections from there to there hold, and how many of these are
+    /// in TIME_WAIT.
     #[must_use]
-    pub fn time_wait(&self, source: IpAddr, destination: SocketAddr) -> usize {
-        self.time_wait.get(&(source, destination)).copied().unwrap_or(0)
+    pub fn used(&self, source: IpAddr, destination: SocketAddr) -> (usize, usize) {
+        let among = |ports: &BTreeMap<_, BTreeSet<u16>>| {
+            ports
+                .get(&(source, destination))
+                .map_or(0, |ports| self.usable().filter(|port| ports.contains(port)).count())
+        };
+        (among(&self.used), among(&self.time_wait))
     }
 
     /// How many more automatic connections there must be room for, knowing everything: all of the
@@ -153,13 +165,10 @@ impl Stage {
     #[must_use]
     pub fn expected(&self, source: IpAddr, destination: SocketAddr) -> (usize, usize) {
         let used = self.used.get(&(source, destination));
-        let (low, high) = self.range;
-        let free = (low..=high).filter(|port| {
-            !self.reserved.contains(port)
-                && !self.bound.contains(port)
-                && !used.is_some_and(|used| used.contains(port))
+        let free = self.usable().filter(|port| {
+            !self.bound.contains(port) && !used.is_some_and(|used| used.contains(port))
         });
-        (free.clone().count(), free.filter(|port| port % 2 == low % 2).count())
+        (free.clone().count(), free.filter(|port| port % 2 == self.range.0 % 2).count())
     }
 
     /// How many more automatic connections the kernel grants, and how many of them before it turns
@@ -187,11 +196,11 @@ impl Stage {
             }
             Action::Hold { options, local } => {
                 let socket = self.namespace.run(|| options.hold(local))?;
-                self.keep_bound(options, socket);
+                self.keep(options, socket);
             }
             Action::Listen { options, local } => {
                 let socket = self.namespace.run(|| options.listen(local))?;
-                self.keep_bound(options, socket);
+                self.keep(options, socket);
             }
             Action::Accept { local, listening, over } => self.accept(local, listening, over)?,
         }
@@ -207,7 +216,7 @@ impl Stage {
         let place = SocketAddr::new(to.ip().to_canonical(), to.port());
         if !options.is_tcp() {
             let socket = self.namespace.run(|| options.connect(to))?;
-            self.kept.push(socket);
+            self.keep(options, socket);
             return Ok(());
         }
         if !self.servers.contains_key(&place) {
@@ -230,7 +239,7 @@ impl Stage {
             Ending::TimeWait => {
                 client.finish();
                 server.finish();
-                *self.time_wait.entry((source, place)).or_default() += 1;
+                self.time_wait.entry((source, place)).or_default().insert(port);
             }
             Ending::CloseWait => {
                 server.finish();
@@ -263,9 +272,12 @@ impl Stage {
         Ok(())
     }
 
-    fn keep_bound(&mut self, options: SocketOptions, socket: Socket) {
+    fn keep(&mut self, options: SocketOptions, socket: Socket) {
+        let local = socket.local();
         if options.is_tcp() {
-            self.bound.insert(socket.port());
+            self.bound.insert(local.port());
+        } else if self.usable().any(|port| port == local.port()) {
+            self.datagram_sources.insert(local.ip().to_canonical());
         }
         self.kept.push(socket);
     }
