@@ -1,1 +1,4 @@
-//! Empty room: see ARCHITECTURE.md.
+//! The live Linux kernel: see ARCHITECTURE.md.
+
+pub mod probe;
+pub mod sockopt;
