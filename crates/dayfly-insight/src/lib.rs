@@ -1,1 +1,42 @@
-//! Empty room: see ARCHITECTURE.md.
+//! From sockets and settings to what they mean. Pure: no clock, no file, no socket.
+//!
+//! A source (the live kernel, another host's output, a simulation) tells what one network
+//! namespace is configured with ([`Settings`]) and hands over its sockets one by one
+//! ([`Socket`]). [`Fold`] keeps totals instead of sockets, so memory follows the number of
+//! destinations, and ends in a [`Headroom`]: how many more connections each source address can
+//! open to each destination.
+//!
+//! ```
+//! use dayfly_insight::{Fold, Settings, Socket, State};
+//! use dayfly_ports::{Port, Protocol, Tuple};
+//!
+//! let mut fold = Fold::new(Settings::linux_defaults(), 0);
+//! fold.add(&Socket::new(
+//!     Tuple {
+//!         protocol: Protocol::Tcp,
+//!         local_address: [192, 0, 2, 1].into(),
+//!         local_port: Port::new(32768),
+//!         remote_address: [198, 51, 100, 7].into(),
+//!         remote_port: Port::new(443),
+//!     },
+//!     State::Established,
+//! ));
+//! let headroom = fold.finish();
+//! assert_eq!(headroom.destinations[0].used, 1);
+//! assert_eq!(headroom.destinations[0].free, 28_231);
+//! ```
+//!
+//! The rules are Linux'. They are written down where they are applied: the bucket rule and the
+//! parity rule in `headroom`, the suspicion rule in `suspicion`, UDP's in `datagram`.
+
+mod datagram;
+mod headroom;
+mod port_bag;
+mod settings;
+mod socket;
+mod suspicion;
+
+pub use datagram::UdpSource;
+pub use headroom::{Counts, Destination, DestinationKey, Fold, Headroom};
+pub use settings::{RangeSetting, Settings, TimeWaitReuse};
+pub use socket::{Socket, State};

@@ -1,4 +1,23 @@
-//! The live Linux kernel: see ARCHITECTURE.md.
+//! The live Linux kernel, as dayfly sees it.
+//!
+//! | room | what it is for |
+//! |---|---|
+//! | [`sock_diag`] | the wire format of socket dumps: bytes in, structs out. Pure and fuzzed |
+//! | [`dump`] | asks the kernel for its sockets and streams them |
+//! | [`settings`] | reads the sysctls that decide which ports are handed out |
+//! | [`namespace`] | finds network namespaces and runs code inside them |
+//! | [`route`] | which source address the kernel would choose |
+//! | [`probe`] | runs the kernel's own port search without sending a packet |
+//! | [`sockopt`] | the socket options that rustix has no name for |
+//! | [`observe`] | all of the above: one namespace, folded into a report |
+//!
+//! Nothing here changes the system or sends a packet.
 
+pub mod dump;
+pub mod namespace;
+pub mod observe;
 pub mod probe;
+pub mod route;
+pub mod settings;
+pub mod sock_diag;
 pub mod sockopt;

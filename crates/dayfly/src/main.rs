@@ -1,2 +1,5 @@
-//! The command.
-fn main() {}
+//! The command. Everything is in the library beside it.
+
+fn main() -> std::process::ExitCode {
+    dayfly::run()
+}

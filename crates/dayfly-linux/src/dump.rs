@@ -1,0 +1,180 @@
+//! Asks the kernel for its sockets and streams them to the caller.
+//!
+//! One netlink socket, one buffer: a dump is pulled 32 KiB at a time (the kernel never sends more
+//! in one piece) and nothing is kept. sock_diag needs no privilege; what a socket belongs to is
+//! decided by the network namespace in which the [`Dumper`] was opened.
+
+use std::fmt;
+use std::os::fd::OwnedFd;
+
+use dayfly_ports::Protocol;
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink};
+
+use crate::sock_diag::{
+    Family, Frame, FrameError, Frames, MessageError, Request, SocketMessage, StateMask,
+};
+
+/// Room for the largest piece the kernel sends, twice over.
+const BUFFER: usize = 64 * 1024;
+
+/// A connection to the kernel's sock_diag, in the network namespace it was opened in.
+#[derive(Debug)]
+pub struct Dumper {
+    netlink: OwnedFd,
+    buffer: Vec<u8>,
+}
+
+/// How a dump went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DumpOutcome {
+    /// The kernel said that its tables changed under the dump: it may have missed sockets.
+    pub interrupted: bool,
+    /// Sockets of a family or state that dayfly does not know, passed over.
+    pub unknown: u64,
+}
+
+impl Dumper {
+    /// Opens sock_diag in the calling thread's network namespace.
+    ///
+    /// # Errors
+    /// [`DumpError::Refused`] when the kernel was built without netlink or sock_diag, or a
+    /// sandbox forbids it.
+    pub fn open() -> Result<Self, DumpError> {
+        let netlink = rustix::net::socket_with(
+            AddressFamily::NETLINK,
+            SocketType::DGRAM,
+            SocketFlags::CLOEXEC,
+            Some(netlink::SOCK_DIAG),
+        )?;
+        Ok(Dumper { netlink, buffer: vec![0; BUFFER] })
+    }
+
+    /// Calls `each` for every socket of `protocol` in `states`, of both families. For TCP the
+    /// kernel walks its tables once and sends listeners first, then bound sockets, then
+    /// connections.
+    ///
+    /// # Errors
+    /// [`DumpError`]; sockets that were handed over before it stand.
+    pub fn sockets(
+        &mut self,
+        protocol: Protocol,
+        states: StateMask,
+        mut each: impl FnMut(&SocketMessage<'_>),
+    ) -> Result<DumpOutcome, DumpError> {
+        let request = |family| Request { protocol, family, states };
+        if let Some(frame) = request(Family::Both).encode() {
+            match self.run(&frame, protocol, &mut each) {
+                // The one-pass request is a compatibility layer that a kernel may leave out.
+                Err(DumpError::Refused(Errno::NOENT | Errno::INVAL | Errno::OPNOTSUPP)) => {}
+                outcome => return outcome,
+            }
+        }
+        let mut total = DumpOutcome::default();
+        for family in [Family::V4, Family::V6] {
+            let Some(frame) = request(family).encode() else { continue };
+            let part = self.run(&frame, protocol, &mut each)?;
+            total.interrupted |= part.interrupted;
+            total.unknown += part.unknown;
+        }
+        Ok(total)
+    }
+
+    /// One request and all of its answer.
+    fn run(
+        &mut self,
+        request: &[u8],
+        protocol: Protocol,
+        each: &mut impl FnMut(&SocketMessage<'_>),
+    ) -> Result<DumpOutcome, DumpError> {
+        let kernel = netlink::SocketAddrNetlink::new(0, 0);
+        rustix::net::sendto(&self.netlink, request, SendFlags::empty(), &kernel)?;
+        let mut outcome = DumpOutcome::default();
+        let mut heard = false;
+        loop {
+            let (_, length) =
+                match rustix::net::recv(&self.netlink, &mut self.buffer[..], RecvFlags::TRUNC) {
+                    Err(Errno::INTR) => continue,
+                    received => received?,
+                };
+            if length > self.buffer.len() {
+                return Err(DumpError::TooLarge { length });
+            }
+            for frame in Frames::new(&self.buffer[..length]) {
+                match frame? {
+                    Frame::Socket { payload, interrupted } => {
+                        heard = true;
+                        outcome.interrupted |= interrupted;
+                        match SocketMessage::parse(protocol, payload) {
+                            Ok(message) => each(&message),
+                            Err(error @ MessageError::Truncated { .. }) => {
+                                return Err(DumpError::Message(error));
+                            }
+                            Err(_) => outcome.unknown += 1,
+                        }
+                    }
+                    Frame::Done { interrupted, errno: 0 } => {
+                        outcome.interrupted |= interrupted;
+                        return Ok(outcome);
+                    }
+                    Frame::Done { errno, .. } | Frame::Error(errno) => {
+                        let errno = Errno::from_raw_os_error(errno);
+                        let error = if heard { DumpError::Ended(errno) } else { errno.into() };
+                        return Err(error);
+                    }
+                    Frame::Other(_) => {}
+                }
+            }
+        }
+    }
+}
+
+/// Why sockets could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DumpError {
+    /// The kernel refused the request.
+    Refused(Errno),
+    /// The kernel ended the dump before its end.
+    Ended(Errno),
+    /// The answer is not netlink.
+    Frame(FrameError),
+    /// A socket of the answer is too short.
+    Message(MessageError),
+    /// One piece of the answer is larger than any kernel sends.
+    TooLarge {
+        /// Its length in bytes.
+        length: usize,
+    },
+}
+
+impl From<Errno> for DumpError {
+    fn from(errno: Errno) -> Self {
+        DumpError::Refused(errno)
+    }
+}
+
+impl From<FrameError> for DumpError {
+    fn from(error: FrameError) -> Self {
+        DumpError::Frame(error)
+    }
+}
+
+impl fmt::Display for DumpError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DumpError::Refused(errno) => {
+                write!(f, "the kernel does not list its sockets through sock_diag: {errno}")
+            }
+            DumpError::Ended(errno) => {
+                write!(f, "the kernel broke its list of sockets off: {errno}")
+            }
+            DumpError::Frame(error) => error.fmt(f),
+            DumpError::Message(error) => error.fmt(f),
+            DumpError::TooLarge { length } => {
+                write!(f, "the kernel sent {length} bytes at once, more than the {BUFFER} it may")
+            }
+        }
+    }
+}
+
+impl std::error::Error for DumpError {}

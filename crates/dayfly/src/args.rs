@@ -1,0 +1,134 @@
+//! What can be typed. Each flag is defined here once, for the parser, the help, the manual page
+//! and the completions.
+
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use dayfly_ports::Protocol;
+
+use crate::target::Target;
+
+/// See how many more connections this host can open to every destination.
+///
+/// Without a verb, dayfly shows how much room is left: for every destination that this host is
+/// connected to, how many of the ephemeral ports (the source ports that the kernel hands out) are
+/// used, in TIME_WAIT, blocked and free, fullest destination first.
+#[derive(Debug, Parser)]
+#[command(name = "dayfly", version, args_conflicts_with_subcommands = true)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) verb: Option<Verb>,
+
+    #[command(flatten)]
+    pub(crate) show: ShowArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  dayfly                                  every destination of this host
+  dayfly show --destination db:5432       one destination, connected or not
+  dayfly show --all-netns --top 5         the fullest five of every namespace
+  dayfly show --json | jq '.namespaces[0].destinations[0]'
+
+Exit status: 0 fine, 2 wrong usage or nothing could be said.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Show how much room every destination has left (the default).
+    Show(ShowArgs),
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell to complete for.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, in roff.
+    Man,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// Look at this network namespace instead of the current one: a name of `ip netns`, a process
+    /// id, or a path.
+    #[arg(long, value_name = "NAME|PID|PATH", conflicts_with = "all_netns")]
+    pub(crate) netns: Option<String>,
+
+    /// Look at every network namespace of the host.
+    #[arg(long)]
+    pub(crate) all_netns: bool,
+
+    /// Show this destination only, even if nothing is connected to it: an address or a name, with
+    /// a port or without, IPv6 addresses in brackets before a port.
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub(crate) destination: Option<Target>,
+
+    /// Show these protocols only: tcp, udp, sctp, separated by commas.
+    #[arg(long, value_name = "PROTOCOL", value_delimiter = ',', value_parser = protocol)]
+    pub(crate) protocol: Vec<Protocol>,
+
+    /// Show the N fullest destinations. Without it the table fits the screen, and JSON has all.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) top: Option<u32>,
+
+    /// Ask the kernel itself about every port that the list of sockets leaves open. Sends no
+    /// packet; needs CAP_NET_ADMIN.
+    #[arg(long)]
+    pub(crate) probe: bool,
+
+    /// Print JSON; docs/json.md explains every name.
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Look again every SECONDS, until interrupted. With --json, one line of JSON each time.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) watch: Option<Duration>,
+
+    /// When to use colour. NO_COLOR is respected.
+    #[arg(long, value_name = "WHEN", default_value = "auto", hide_default_value = true)]
+    pub(crate) color: ColorChoice,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ColorChoice {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Also into a pipe.
+    Always,
+    /// Not at all.
+    Never,
+}
+
+fn protocol(text: &str) -> Result<Protocol, String> {
+    text.parse().map_err(|error: dayfly_ports::ParseProtocolError| error.to_string())
+}
+
+/// From a tenth of a second to a day: less would only heat the machine.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 =
+        text.parse().map_err(|_| "a number of seconds, such as 2 or 0.5".to_owned())?;
+    if (0.1..=86_400.0).contains(&seconds) {
+        Ok(Duration::from_secs_f64(seconds))
+    } else {
+        Err("between 0.1 and 86400 seconds".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn seconds_have_bounds() {
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        for wrong in ["0", "-1", "nan", "inf", "1e99", "two", ""] {
+            assert!(seconds(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! The `dayfly` command: arguments in, a verb does its work, a renderer prints.
+//!
+//! ```text
+//! args (what was typed) -> show::Request (what is meant) -> show::Report -> render (table | JSON)
+//! ```
+//!
+//! Data goes to standard output, everything else to standard error. Exit code 0: fine; 2: wrong
+//! usage, or nothing could be said.
+
+mod args;
+mod error;
+mod pages;
+mod privilege;
+mod render;
+mod show;
+mod target;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Cli, Verb};
+use crate::error::Failure;
+
+/// The names and meanings of everything that `--json` prints are described in `docs/json.md`.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Runs the command with the arguments of this process.
+#[must_use]
+pub fn run() -> ExitCode {
+    // Wrong usage ends here, with a sentence and exit code 2.
+    let cli = Cli::parse();
+    let result = match cli.verb {
+        None => show::run(&cli.show),
+        Some(Verb::Show(show)) => show::run(&show),
+        Some(Verb::Completions { shell }) => pages::print_completions(shell),
+        Some(Verb::Man) => pages::print_manual(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        // The reader of our output has gone (`dayfly | head`): nobody is left to tell.
+        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            // If standard error is closed as well, the exit code is all that can be said.
+            let _ = writeln!(anstream::stderr(), "{}", render::failure(&failure));
+            ExitCode::from(2)
+        }
+    }
+}

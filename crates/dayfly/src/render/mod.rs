@@ -1,0 +1,88 @@
+//! How a report looks: JSON for programs, a table for people.
+
+pub(crate) mod bar;
+pub(crate) mod json;
+pub(crate) mod style;
+pub(crate) mod table;
+
+use std::env;
+
+use crate::error::Failure;
+
+/// The room that a table has, in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Screen {
+    pub(crate) columns: usize,
+    pub(crate) lines: usize,
+}
+
+impl Screen {
+    /// What a pipe gets, and a terminal that does not tell.
+    const DEFAULT: Screen = Screen { columns: 80, lines: 24 };
+    /// Narrower than this nothing useful fits; let the terminal wrap.
+    const NARROWEST: usize = 40;
+
+    /// The size of the terminal on standard output. `COLUMNS` and `LINES` speak for a pipe.
+    pub(crate) fn of_terminal() -> Screen {
+        let number = |name| env::var(name).ok().and_then(|text| text.parse::<usize>().ok());
+        let terminal = terminal_size::terminal_size_of(std::io::stdout());
+        let screen = match terminal {
+            Some((columns, lines)) => Screen { columns: columns.0.into(), lines: lines.0.into() },
+            None => Screen {
+                columns: number("COLUMNS").unwrap_or(Screen::DEFAULT.columns),
+                lines: number("LINES").unwrap_or(Screen::DEFAULT.lines),
+            },
+        };
+        Screen { columns: screen.columns.max(Screen::NARROWEST), ..screen }
+    }
+}
+
+/// The sentence that ends a failed command.
+pub(crate) fn failure(failure: &Failure) -> String {
+    let error = style::paint(style::BAD, "error:");
+    match failure {
+        Failure::Said { message, hint: Some(hint) } => {
+            format!("{error} {message}\n{} {hint}", style::paint(style::GOOD, "hint:"))
+        }
+        failure => format!("{error} {failure}"),
+    }
+}
+
+/// A number with its thousands apart: 28,232.
+pub(crate) fn grouped(number: impl Into<u64>) -> String {
+    let digits = number.into().to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `1 port`, `2 ports`.
+pub(crate) fn counted(number: impl Into<u64>, thing: &str) -> String {
+    let number = number.into();
+    format!("{} {thing}{}", grouped(number), if number == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_apart() {
+        for (number, text) in [
+            (0u64, "0"),
+            (999, "999"),
+            (1000, "1,000"),
+            (65536, "65,536"),
+            (1_234_567, "1,234,567"),
+        ] {
+            assert_eq!(grouped(number), text);
+        }
+        assert_eq!(counted(1u64, "port"), "1 port");
+        assert_eq!(counted(0u64, "port"), "0 ports");
+    }
+}

@@ -1,0 +1,365 @@
+//! The report as a table that fits the screen, 40 columns and up.
+
+use std::fmt::Write;
+
+use dayfly_insight::{Destination, DestinationKey, Headroom, TimeWaitReuse, UdpSource};
+use dayfly_ports::Protocol;
+
+use super::bar::bar;
+use super::style::{self, paint};
+use super::{Screen, counted, grouped};
+use crate::show::{NamespaceReport, Note, Report};
+
+/// Lines of a namespace's block that are not rows.
+const OVERHEAD: usize = 10;
+/// However small the screen, so many rows are shown.
+const FEWEST_ROWS: usize = 5;
+/// Rows of UDP addresses; they are rarely the problem.
+const UDP_ROWS: usize = 3;
+
+/// The whole report. Styled; the stream takes the styles off where they are not wanted.
+pub(crate) fn table(report: &Report, top: Option<usize>, screen: Screen) -> String {
+    let blocks = report.namespaces.len().max(1);
+    let fitting = (screen.lines / blocks).saturating_sub(OVERHEAD).max(FEWEST_ROWS);
+    let rows = top.unwrap_or(fitting);
+    let mut text = String::new();
+    for (index, namespace) in report.namespaces.iter().enumerate() {
+        if index > 0 {
+            text.push('\n');
+        }
+        block(&mut text, namespace, rows, screen);
+    }
+    if !report.degraded.is_empty() {
+        text.push('\n');
+        notes(&mut text, &report.degraded, screen);
+    }
+    text
+}
+
+fn block(text: &mut String, report: &NamespaceReport, rows: usize, screen: Screen) {
+    let headroom = &report.headroom;
+    wrapped(text, &headline(report), "  ", screen);
+    wrapped(text, &sockets(headroom), "  ", screen);
+
+    let destinations = &headroom.destinations;
+    if destinations.is_empty() {
+        let free = counted(headroom.open, "free port");
+        let line = format!("no outgoing connections: every destination has {free}");
+        wrapped(text, &paint(style::GOOD, &line), "  ", screen);
+    } else {
+        text.push('\n');
+        let shown = &destinations[..rows.min(destinations.len())];
+        Columns::fit(shown, screen).print(text, shown, screen);
+        hidden(text, ["destination", "destinations"], destinations.len(), rows, screen);
+    }
+    if !headroom.udp_sources.is_empty() {
+        text.push('\n');
+        let rows = rows.min(UDP_ROWS);
+        udp(text, &headroom.udp_sources[..rows.min(headroom.udp_sources.len())]);
+        hidden(text, ["UDP address", "UDP addresses"], headroom.udp_sources.len(), rows, screen);
+    }
+    if let Some(worst) = destinations.first().and_then(verdict) {
+        text.push('\n');
+        wrapped(text, &worst, "  ", screen);
+    }
+    notes(text, &report.degraded, screen);
+}
+
+/// `host: range 32768-60999, 28,232 ports usable`.
+fn headline(report: &NamespaceReport) -> String {
+    let settings = &report.headroom.settings;
+    let mut line = paint(style::STRONG, &report.name);
+    if let Some(range) = settings.range(Protocol::Tcp) {
+        let _ =
+            write!(line, ": range {range}, {} usable", counted(report.headroom.usable(), "port"));
+    }
+    let reserved = settings.reserved.len();
+    if reserved > 0 {
+        let list = settings.reserved.to_string();
+        let list = if list.len() <= 60 { list } else { counted(reserved, "port") };
+        let _ = write!(line, ", reserved {list}");
+    }
+    line.push_str(match settings.tw_reuse {
+        TimeWaitReuse::Off => ", TIME_WAIT never reused",
+        TimeWaitReuse::Everywhere => ", TIME_WAIT reused",
+        TimeWaitReuse::Loopback => "",
+    });
+    line
+}
+
+/// `sockets: 14 tcp (3 TIME_WAIT, 2 listening), 5 udp`.
+fn sockets(headroom: &Headroom) -> String {
+    let counts = headroom.counts;
+    let parts = [
+        (counts.time_wait, "TIME_WAIT"),
+        (counts.listeners, "listening"),
+        (counts.bound_inactive, "bound but inactive"),
+        (counts.mptcp_subflows, "MPTCP subflows"),
+    ];
+    let parts = parts.into_iter().filter(|&(number, _)| number > 0);
+    let parts: Vec<_> = parts.map(|(number, what)| format!("{} {what}", grouped(number))).collect();
+    let mut line = format!("sockets: {} tcp", grouped(counts.tcp));
+    if !parts.is_empty() {
+        let _ = write!(line, " ({})", parts.join(", "));
+    }
+    let _ = write!(line, ", {} udp", grouped(counts.udp));
+    if counts.sctp > 0 {
+        let _ = write!(line, ", {} sctp", grouped(counts.sctp));
+    }
+    line
+}
+
+/// The columns of the destinations: numbers as wide as they need, then the names, last because
+/// they may be long.
+struct Columns {
+    bar: usize,
+    free: usize,
+    used: usize,
+    /// Left out where the screen is narrow.
+    time_wait: Option<usize>,
+    /// Whether the source address stands on the same line.
+    one_line: bool,
+}
+
+impl Columns {
+    fn fit(rows: &[Destination], screen: Screen) -> Self {
+        let widest = |head: &str, number: fn(&Destination) -> u32| {
+            let cells = rows.iter().map(|row| grouped(number(row)).len());
+            cells.max().unwrap_or(0).max(head.len())
+        };
+        let free = widest("FREE", |row| row.free);
+        let used = widest("USED", |row| row.used);
+        let time_wait = widest("TIME_WAIT", |row| row.time_wait);
+        let name = rows.iter().map(|row| destination(&row.key).len()).max().unwrap_or(0);
+        let source = rows.iter().map(|row| source(&row.key).len()).max().unwrap_or(0);
+
+        // state, bar, percentage and the gaps between.
+        let fixed = |bar: usize| 4 + 1 + bar + 1 + 4 + 2 + free + 2 + used + 2;
+        let room = screen.columns;
+        let wide = fixed(22) + time_wait + 2;
+        let time_wait = (wide + name.min(21) <= room).then_some(time_wait);
+        let bar = if time_wait.is_some() { 22 } else { 12 };
+        let before = fixed(bar) + time_wait.map_or(0, |width| width + 2);
+        Columns { bar, free, used, time_wait, one_line: before + name + 1 + source <= room }
+    }
+
+    fn print(&self, text: &mut String, rows: &[Destination], screen: Screen) {
+        let mut head = format!(
+            "{:4} {:bar$} {:>4}  {:>free$}  {:>used$}  ",
+            "",
+            "FILL",
+            "",
+            "FREE",
+            "USED",
+            bar = self.bar,
+            free = self.free,
+            used = self.used
+        );
+        if let Some(width) = self.time_wait {
+            let _ = write!(head, "{:>width$}  ", "TIME_WAIT");
+        }
+        let indent = head.len();
+        head.push_str("DESTINATION");
+        let _ = writeln!(text, "{}", paint(style::DIM, &head));
+        for row in rows {
+            let (word, colour) = state(row);
+            let _ = write!(
+                text,
+                "{} {} {:>4}  {:>free$}  {:>used$}  ",
+                paint(colour, &format!("{word:4}")),
+                paint(colour, &bar(row, self.bar)),
+                percent(row.fill()),
+                grouped(row.free),
+                grouped(row.used),
+                free = self.free,
+                used = self.used
+            );
+            if let Some(width) = self.time_wait {
+                let _ = write!(text, "{:>width$}  ", grouped(row.time_wait));
+            }
+            let (name, source) = (destination(&row.key), source(&row.key));
+            if self.one_line {
+                let _ = writeln!(text, "{name} {}", paint(style::DIM, &source));
+            } else {
+                let _ = writeln!(text, "{name}");
+                let indent = indent.min(screen.columns.saturating_sub(source.len()));
+                let _ = writeln!(text, "{:indent$}{}", "", paint(style::DIM, &source));
+            }
+        }
+    }
+}
+
+/// A word and a colour for how a destination stands.
+fn state(row: &Destination) -> (&'static str, anstyle::Style) {
+    if row.free == 0 {
+        ("FULL", style::BAD)
+    } else if row.past_cliff() {
+        ("SLOW", style::WARN)
+    } else {
+        ("ok", style::GOOD)
+    }
+}
+
+/// What the fullest destination means, if it means trouble or needs an explanation.
+fn verdict(row: &Destination) -> Option<String> {
+    let name = format!("{} {}", destination(&row.key), source(&row.key));
+    let mut line = if row.free == 0 {
+        let reuse = match row.reusable {
+            0 => String::new(),
+            ports => {
+                format!(", unless it takes over one of {} in TIME_WAIT", counted(ports, "port"))
+            }
+        };
+        format!("{} {name} takes no further connection{reuse}.", paint(style::BAD, "full:"))
+    } else if row.past_cliff() {
+        format!(
+            "{} {name} has {} left, all of the parity that connect() tries last: each call now \
+             searches half the range first, many times slower.",
+            paint(style::WARN, "slow:"),
+            counted(row.free, "port"),
+        )
+    } else {
+        String::new()
+    };
+    if row.suspected > 0 {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        let _ = write!(
+            line,
+            "{} to {name} may be held back by connections elsewhere that were bound by hand; \
+             at least {} free. --probe asks the kernel.",
+            counted(row.suspected, "further port"),
+            if row.free_min == 1 {
+                "1 is".to_owned()
+            } else {
+                format!("{} are", grouped(row.free_min))
+            },
+        );
+    }
+    (!line.is_empty()).then_some(line)
+}
+
+fn udp(text: &mut String, rows: &[UdpSource]) {
+    let widest = |head: &str, number: fn(&UdpSource) -> u32| {
+        let cells = rows.iter().map(|row| grouped(number(row)).len());
+        cells.max().unwrap_or(0).max(head.len())
+    };
+    let (free, used) = (widest("FREE", |row| row.free), widest("USED", |row| row.used));
+    let head = format!("{:5}{:>4}  {:>free$}  {:>used$}  UDP ADDRESS", "", "FILL", "FREE", "USED");
+    let _ = writeln!(text, "{}", paint(style::DIM, &head));
+    for row in rows {
+        let (word, colour) = if row.free == 0 { ("FULL", style::BAD) } else { ("ok", style::GOOD) };
+        let any = if row.source.is_unspecified() { " (any)" } else { "" };
+        let _ = writeln!(
+            text,
+            "{} {:>4}  {:>free$}  {:>used$}  {}{any}",
+            paint(colour, &format!("{word:4}")),
+            percent(row.fill()),
+            grouped(row.free),
+            grouped(row.used),
+            row.source,
+        );
+    }
+}
+
+/// Says how many rows the screen has no room for. `thing` is singular and plural.
+fn hidden(text: &mut String, thing: [&str; 2], all: usize, shown: usize, screen: Screen) {
+    let more = all.saturating_sub(shown);
+    if more > 0 {
+        let thing = if more == 1 { thing[0] } else { thing[1] };
+        let line = format!("{} more {thing}; --top {all} shows them", grouped(more as u64));
+        wrapped(text, &paint(style::DIM, &line), "  ", screen);
+    }
+}
+
+fn notes(text: &mut String, notes: &[Note], screen: Screen) {
+    for note in notes {
+        let label = paint(style::WARN, "not seen:");
+        wrapped(text, &format!("{label} {}: {}", note.what, note.why), "  ", screen);
+        if !note.fix.is_empty() {
+            // A command to paste: never broken by us.
+            let _ = writeln!(text, "  {} {}", paint(style::GOOD, "try:"), note.fix);
+        }
+    }
+}
+
+fn destination(key: &DestinationKey) -> String {
+    let address = std::net::SocketAddr::new(key.destination, key.port.number());
+    match key.protocol {
+        Protocol::Tcp => address.to_string(),
+        other => format!("{other} {address}"),
+    }
+}
+
+fn source(key: &DestinationKey) -> String {
+    format!("from {}", key.source)
+}
+
+/// 0 % only if it is nothing, 100 % only if it is all.
+fn percent(fill: f64) -> String {
+    let exact = fill * 100.0;
+    let rounded = exact.round() as u32;
+    let shown = if fill > 0.0 && fill < 1.0 { rounded.clamp(1, 99) } else { rounded };
+    format!("{shown}%")
+}
+
+/// One paragraph, broken between words. Styles have no width.
+fn wrapped(text: &mut String, paragraph: &str, indent: &str, screen: Screen) {
+    let mut width = 0;
+    for (index, word) in paragraph.split(' ').enumerate() {
+        let length = visible(word);
+        if index > 0 {
+            if width + 1 + length > screen.columns {
+                text.push('\n');
+                text.push_str(indent);
+                width = indent.len();
+            } else {
+                text.push(' ');
+                width += 1;
+            }
+        }
+        text.push_str(word);
+        width += length;
+    }
+    text.push('\n');
+}
+
+/// The characters of a word that take room: all but the escape sequences.
+fn visible(word: &str) -> usize {
+    let mut escape = false;
+    let shows = |c| {
+        let shown = !escape && c != '\x1b';
+        escape = c == '\x1b' || (escape && c != 'm');
+        shown
+    };
+    word.chars().map(shows).filter(|&shown| shown).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn styles_take_no_room() {
+        assert_eq!(visible(&paint(style::BAD, "full:")), 5);
+        assert_eq!(visible("plain"), 5);
+    }
+
+    #[test]
+    fn paragraphs_break_between_words() {
+        let mut text = String::new();
+        let screen = Screen { columns: 10, lines: 24 };
+        wrapped(&mut text, "one two three fourteen-long-word five", "  ", screen);
+        assert_eq!(text, "one two\n  three\n  fourteen-long-word\n  five\n");
+    }
+
+    #[test]
+    fn percentages_do_not_round_to_the_ends() {
+        for (fill, text) in
+            [(0.0, "0%"), (0.0001, "1%"), (0.5, "50%"), (0.9999, "99%"), (1.0, "100%")]
+        {
+            assert_eq!(percent(fill), text);
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! What was typed, resolved to what is meant: names looked up, defaults filled in.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use dayfly_insight::Destination;
+use dayfly_linux::observe::Wishes;
+use dayfly_ports::{Port, Protocol};
+
+use crate::args::{ColorChoice, ShowArgs};
+use crate::error::Failure;
+
+/// Everything `show` needs to know.
+pub(crate) struct Request {
+    pub(crate) scope: Scope,
+    pub(crate) filter: Filter,
+    pub(crate) probe: bool,
+    pub(crate) top: Option<usize>,
+    pub(crate) format: Format,
+    pub(crate) watch: Option<Duration>,
+}
+
+/// Which namespaces to look at.
+pub(crate) enum Scope {
+    Own,
+    Named(String),
+    All,
+}
+
+pub(crate) enum Format {
+    Json,
+    Table { color: anstream::ColorChoice },
+}
+
+/// Which rows to show.
+pub(crate) struct Filter {
+    protocols: Vec<Protocol>,
+    destination: Option<Wanted>,
+}
+
+struct Wanted {
+    addresses: Vec<IpAddr>,
+    port: Option<Port>,
+}
+
+impl Request {
+    pub(crate) fn resolve(args: &ShowArgs) -> Result<Self, Failure> {
+        let destination = match &args.destination {
+            Some(target) => Some(Wanted { addresses: target.addresses()?, port: target.port() }),
+            None => None,
+        };
+        let color = match args.color {
+            ColorChoice::Auto => anstream::ColorChoice::Auto,
+            ColorChoice::Always => anstream::ColorChoice::Always,
+            ColorChoice::Never => anstream::ColorChoice::Never,
+        };
+        Ok(Request {
+            scope: match &args.netns {
+                Some(name) => Scope::Named(name.clone()),
+                None if args.all_netns => Scope::All,
+                None => Scope::Own,
+            },
+            filter: Filter { protocols: args.protocol.clone(), destination },
+            probe: args.probe,
+            top: args.top.map(|top| top as usize),
+            format: if args.json { Format::Json } else { Format::Table { color } },
+            watch: args.watch,
+        })
+    }
+}
+
+impl Filter {
+    /// A destination named with its port gets a row even if nothing is connected to it.
+    pub(crate) fn wishes(&self) -> Wishes {
+        let Some(Wanted { addresses, port: Some(port) }) = &self.destination else {
+            return Wishes::default();
+        };
+        let asked = |protocol| self.protocols.contains(&protocol);
+        let mut protocols = Vec::new();
+        if self.protocols.is_empty() || asked(Protocol::Tcp) {
+            protocols.push(Protocol::Tcp);
+        }
+        if asked(Protocol::Sctp) {
+            protocols.push(Protocol::Sctp);
+        }
+        let socket = |address: &IpAddr| SocketAddr::new(*address, port.number());
+        let pairs = |protocol| addresses.iter().map(move |address| (protocol, socket(address)));
+        Wishes { destinations: protocols.into_iter().flat_map(pairs).collect() }
+    }
+
+    pub(crate) fn shows(&self, row: &Destination) -> bool {
+        let wanted = self.destination.as_ref().is_none_or(|wanted| {
+            wanted.addresses.contains(&row.key.destination)
+                && wanted.port.is_none_or(|port| port == row.key.port)
+        });
+        wanted && self.shows_protocol(row.key.protocol)
+    }
+
+    /// UDP ports do not depend on the destination: naming one hides them, naming UDP shows them.
+    pub(crate) fn shows_udp(&self) -> bool {
+        match &self.destination {
+            Some(_) => self.protocols.contains(&Protocol::Udp),
+            None => self.shows_protocol(Protocol::Udp),
+        }
+    }
+
+    fn shows_protocol(&self, protocol: Protocol) -> bool {
+        self.protocols.is_empty() || self.protocols.contains(&protocol)
+    }
+}
