@@ -9,6 +9,7 @@
 //! | [`route`] | which source address the kernel would choose |
 //! | [`probe`] | runs the kernel's own port search without sending a packet |
 //! | [`sockopt`] | the socket options that rustix has no name for |
+//! | [`owners`] | from a socket's inode to the process, user, unit and container that hold it |
 //! | [`observe`] | all of the above: one namespace, folded into a report |
 //!
 //! Nothing here changes the system or sends a packet.
@@ -16,6 +17,7 @@
 pub mod dump;
 pub mod namespace;
 pub mod observe;
+pub mod owners;
 pub mod probe;
 pub mod route;
 pub mod settings;
