@@ -67,8 +67,8 @@ pub(crate) struct ShowArgs {
     pub(crate) protocol: Vec<Protocol>,
 
     /// Show the N fullest destinations. Without it the table fits the screen, and JSON has all.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) top: Option<u32>,
+    #[arg(long, value_name = "N", value_parser = rows)]
+    pub(crate) top: Option<usize>,
 
     /// Ask the kernel itself about every port that the list of sockets leaves open. Sends no
     /// packet; needs CAP_NET_ADMIN.
@@ -100,6 +100,14 @@ pub(crate) enum ColorChoice {
 
 fn protocol(text: &str) -> Result<Protocol, String> {
     text.parse().map_err(|error: dayfly_ports::ParseProtocolError| error.to_string())
+}
+
+fn rows(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("at least 1".to_owned()),
+        Ok(rows) => Ok(rows),
+        Err(_) => Err("a number of rows, such as 5".to_owned()),
+    }
 }
 
 /// From a tenth of a second to a day: less would only heat the machine.

@@ -8,7 +8,7 @@ use dayfly_ports::Protocol;
 use super::bar::bar;
 use super::style::{self, paint};
 use super::{Screen, counted, grouped};
-use crate::show::{NamespaceReport, Note, Report};
+use crate::show::{NamespaceReport, Note, Report, Request};
 
 /// Lines of a namespace's block that are not rows.
 const OVERHEAD: usize = 10;
@@ -16,18 +16,21 @@ const OVERHEAD: usize = 10;
 const FEWEST_ROWS: usize = 5;
 /// Rows of UDP addresses; they are rarely the problem.
 const UDP_ROWS: usize = 3;
+/// Characters of a bar where there is room, and where there is less.
+const LONG_BAR: usize = 22;
+const SHORT_BAR: usize = 12;
 
 /// The whole report. Styled; the stream takes the styles off where they are not wanted.
-pub(crate) fn table(report: &Report, top: Option<usize>, screen: Screen) -> String {
+pub(crate) fn table(report: &Report, request: &Request, screen: Screen) -> String {
     let blocks = report.namespaces.len().max(1);
     let fitting = (screen.lines / blocks).saturating_sub(OVERHEAD).max(FEWEST_ROWS);
-    let rows = top.unwrap_or(fitting);
+    let rows = request.top.unwrap_or(fitting);
     let mut text = String::new();
     for (index, namespace) in report.namespaces.iter().enumerate() {
         if index > 0 {
             text.push('\n');
         }
-        block(&mut text, namespace, rows, screen);
+        block(&mut text, namespace, request, rows, screen);
     }
     if !report.degraded.is_empty() {
         text.push('\n');
@@ -36,7 +39,13 @@ pub(crate) fn table(report: &Report, top: Option<usize>, screen: Screen) -> Stri
     text
 }
 
-fn block(text: &mut String, report: &NamespaceReport, rows: usize, screen: Screen) {
+fn block(
+    text: &mut String,
+    report: &NamespaceReport,
+    request: &Request,
+    rows: usize,
+    screen: Screen,
+) {
     let headroom = &report.headroom;
     wrapped(text, &headline(report), "  ", screen);
     wrapped(text, &sockets(headroom), "  ", screen);
@@ -44,7 +53,10 @@ fn block(text: &mut String, report: &NamespaceReport, rows: usize, screen: Scree
     let destinations = &headroom.destinations;
     if destinations.is_empty() {
         let free = counted(headroom.open, "free port");
-        let line = format!("no outgoing connections: every destination has {free}");
+        let line = match &request.filter.destination {
+            Some(wanted) => format!("no connections to {wanted}: a new one has {free}"),
+            None => format!("no outgoing connections: every destination has {free}"),
+        };
         wrapped(text, &paint(style::GOOD, &line), "  ", screen);
     } else {
         text.push('\n');
@@ -133,14 +145,24 @@ impl Columns {
         let name = rows.iter().map(|row| destination(&row.key).len()).max().unwrap_or(0);
         let source = rows.iter().map(|row| source(&row.key).len()).max().unwrap_or(0);
 
-        // state, bar, percentage and the gaps between.
-        let fixed = |bar: usize| 4 + 1 + bar + 1 + 4 + 2 + free + 2 + used + 2;
-        let room = screen.columns;
-        let wide = fixed(22) + time_wait + 2;
-        let time_wait = (wide + name.min(21) <= room).then_some(time_wait);
-        let bar = if time_wait.is_some() { 22 } else { 12 };
-        let before = fixed(bar) + time_wait.map_or(0, |width| width + 2);
-        Columns { bar, free, used, time_wait, one_line: before + name + 1 + source <= room }
+        // State, bar, percentage, the numbers and the gaps between.
+        let before = |bar: usize, time_wait: Option<usize>| {
+            4 + 1 + bar + 1 + 4 + 2 + free + 2 + used + 2 + time_wait.map_or(0, |width| width + 2)
+        };
+        let layout = |(bar, time_wait, one_line)| Columns { bar, free, used, time_wait, one_line };
+        // What is given up first, as the screen gets narrower: a long bar, one line for each row,
+        // the column of TIME_WAIT.
+        let layouts = [
+            (LONG_BAR, Some(time_wait), true),
+            (SHORT_BAR, Some(time_wait), true),
+            (LONG_BAR, Some(time_wait), false),
+            (SHORT_BAR, Some(time_wait), false),
+        ];
+        let fits = |&(bar, time_wait, one_line): &(usize, Option<usize>, bool)| {
+            let source = if one_line { source + 1 } else { 0 };
+            before(bar, time_wait) + name + source <= screen.columns
+        };
+        layout(layouts.into_iter().find(fits).unwrap_or((SHORT_BAR, None, false)))
     }
 
     fn print(&self, text: &mut String, rows: &[Destination], screen: Screen) {
@@ -177,7 +199,10 @@ impl Columns {
             if let Some(width) = self.time_wait {
                 let _ = write!(text, "{:>width$}  ", grouped(row.time_wait));
             }
-            let (name, source) = (destination(&row.key), source(&row.key));
+            let (name, mut source) = (destination(&row.key), source(&row.key));
+            if self.time_wait.is_none() && row.time_wait > 0 {
+                let _ = write!(source, ", {} TIME_WAIT", grouped(row.time_wait));
+            }
             if self.one_line {
                 let _ = writeln!(text, "{name} {}", paint(style::DIM, &source));
             } else {

@@ -7,7 +7,8 @@ use std::io::{IsTerminal, Write, stdout};
 use std::thread;
 
 pub(crate) use report::{NamespaceReport, Note, Report};
-use request::{Format, Request};
+use request::Format;
+pub(crate) use request::Request;
 
 use crate::args::ShowArgs;
 use crate::error::Failure;
@@ -46,7 +47,7 @@ fn print(request: &Request, report: &Report, again: bool) -> Result<(), Failure>
                 // Home, then erase what is below: less flicker than clearing first.
                 text.push_str("\x1b[H\x1b[J");
             }
-            text.push_str(&render::table::table(report, request.top, screen));
+            text.push_str(&render::table::table(report, request, screen));
             if again && !in_place {
                 text.push('\n');
             }

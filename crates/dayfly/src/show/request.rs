@@ -1,14 +1,16 @@
 //! What was typed, resolved to what is meant: names looked up, defaults filled in.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use dayfly_insight::Destination;
 use dayfly_linux::observe::Wishes;
-use dayfly_ports::{Port, Protocol};
+use dayfly_ports::Protocol;
 
 use crate::args::{ColorChoice, ShowArgs};
 use crate::error::Failure;
+use crate::target::Target;
 
 /// Everything `show` needs to know.
 pub(crate) struct Request {
@@ -35,18 +37,25 @@ pub(crate) enum Format {
 /// Which rows to show.
 pub(crate) struct Filter {
     protocols: Vec<Protocol>,
-    destination: Option<Wanted>,
+    pub(crate) destination: Option<Wanted>,
 }
 
-struct Wanted {
+/// The destination that was named, with the addresses that it has.
+pub(crate) struct Wanted {
+    target: Target,
     addresses: Vec<IpAddr>,
-    port: Option<Port>,
+}
+
+impl fmt::Display for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.target.fmt(f)
+    }
 }
 
 impl Request {
     pub(crate) fn resolve(args: &ShowArgs) -> Result<Self, Failure> {
         let destination = match &args.destination {
-            Some(target) => Some(Wanted { addresses: target.addresses()?, port: target.port() }),
+            Some(target) => Some(Wanted { addresses: target.addresses()?, target: target.clone() }),
             None => None,
         };
         let color = match args.color {
@@ -62,7 +71,7 @@ impl Request {
             },
             filter: Filter { protocols: args.protocol.clone(), destination },
             probe: args.probe,
-            top: args.top.map(|top| top as usize),
+            top: args.top,
             format: if args.json { Format::Json } else { Format::Table { color } },
             watch: args.watch,
         })
@@ -72,9 +81,8 @@ impl Request {
 impl Filter {
     /// A destination named with its port gets a row even if nothing is connected to it.
     pub(crate) fn wishes(&self) -> Wishes {
-        let Some(Wanted { addresses, port: Some(port) }) = &self.destination else {
-            return Wishes::default();
-        };
+        let Some(wanted) = &self.destination else { return Wishes::default() };
+        let Some(port) = wanted.target.port() else { return Wishes::default() };
         let asked = |protocol| self.protocols.contains(&protocol);
         let mut protocols = Vec::new();
         if self.protocols.is_empty() || asked(Protocol::Tcp) {
@@ -84,14 +92,15 @@ impl Filter {
             protocols.push(Protocol::Sctp);
         }
         let socket = |address: &IpAddr| SocketAddr::new(*address, port.number());
-        let pairs = |protocol| addresses.iter().map(move |address| (protocol, socket(address)));
+        let pairs =
+            |protocol| wanted.addresses.iter().map(move |address| (protocol, socket(address)));
         Wishes { destinations: protocols.into_iter().flat_map(pairs).collect() }
     }
 
     pub(crate) fn shows(&self, row: &Destination) -> bool {
         let wanted = self.destination.as_ref().is_none_or(|wanted| {
             wanted.addresses.contains(&row.key.destination)
-                && wanted.port.is_none_or(|port| port == row.key.port)
+                && wanted.target.port().is_none_or(|port| port == row.key.port)
         });
         wanted && self.shows_protocol(row.key.protocol)
     }
