@@ -1,7 +1,8 @@
-//! dayfly's own chores: `cargo xtask test`, `cargo xtask fuzz`, `cargo xtask bench`.
+//! dayfly's own chores: `cargo xtask test`, `fuzz`, `generate`, `bench`.
 
 mod bench;
 mod fuzz;
+mod generate;
 mod shell;
 mod test;
 
@@ -13,6 +14,7 @@ usage: cargo xtask <chore>
   test [FILTER...]       install what the tests need (as root), then run doc tests and tests;
                          the words go to the test runner
   fuzz [SECONDS]         run every fuzz target for that long (60 unless told)
+  generate               write the manual page and the completions anew
   bench NAME             measure; without a name, list what can be measured
 ";
 
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
             Ok(seconds) => fuzz::run(seconds),
             Err(_) => Err(format!("{seconds:?} is not a number of seconds")),
         },
+        ["generate"] => generate::run(),
         ["bench", rest @ ..] => bench::run(rest),
         _ => Err(USAGE.to_owned()),
     };

@@ -15,7 +15,7 @@ use crate::target::Target;
 /// used, in TIME_WAIT, blocked and free, fullest destination first.
 #[derive(Debug, Parser)]
 #[command(name = "dayfly", version, args_conflicts_with_subcommands = true)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = NOTES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) verb: Option<Verb>,
@@ -24,14 +24,23 @@ pub(crate) struct Cli {
     pub(crate) show: ShowArgs,
 }
 
-const EXAMPLES: &str = "\
+/// Paragraphs with a head each, for the help and the manual page.
+pub(crate) const NOTES: &str = "\
 Examples:
   dayfly                                  every destination of this host
-  dayfly show --destination db:5432       one destination, connected or not
-  dayfly show --all-netns --top 5         the fullest five of every namespace
-  dayfly show --json | jq '.namespaces[0].destinations[0]'
+  dayfly --destination db:5432            one destination, connected or not
+  dayfly --all-netns --top 5              the fullest five of every namespace
+  dayfly --json | jq '.namespaces[0].destinations[0]'
 
-Exit status: 0 fine, 2 wrong usage or nothing could be said.";
+The bar:
+  =  used ports
+  x  blocked ports: listeners and bound sockets, no connect() gets them
+  .  free ports
+  |  the cliff: from here on connect() searches half the range in vain first
+
+Exit status:
+  0  fine
+  2  wrong usage, or nothing could be said";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {

@@ -1,0 +1,61 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_dayfly_global_optspecs
+    string join \n netns= all-netns destination= protocol= top= probe json watch= color= h/help V/version
+end
+
+function __fish_dayfly_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_dayfly_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_dayfly_using_subcommand
+    set -l cmd (__fish_dayfly_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c dayfly -n "__fish_dayfly_needs_command" -l netns -d 'Look at this network namespace instead of the current one: a name of `ip netns`, a process id, or a path' -r
+complete -c dayfly -n "__fish_dayfly_needs_command" -l destination -d 'Show this destination only, even if nothing is connected to it: an address or a name, with a port or without, IPv6 addresses in brackets before a port' -r
+complete -c dayfly -n "__fish_dayfly_needs_command" -l protocol -d 'Show these protocols only: tcp, udp, sctp, separated by commas' -r
+complete -c dayfly -n "__fish_dayfly_needs_command" -l top -d 'Show the N fullest destinations. Without it the table fits the screen, and JSON has all' -r
+complete -c dayfly -n "__fish_dayfly_needs_command" -l watch -d 'Look again every SECONDS, until interrupted. With --json, one line of JSON each time' -r
+complete -c dayfly -n "__fish_dayfly_needs_command" -l color -d 'When to use colour. NO_COLOR is respected' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Also into a pipe'
+never\t'Not at all'"
+complete -c dayfly -n "__fish_dayfly_needs_command" -l all-netns -d 'Look at every network namespace of the host'
+complete -c dayfly -n "__fish_dayfly_needs_command" -l probe -d 'Ask the kernel itself about every port that the list of sockets leaves open. Sends no packet; needs CAP_NET_ADMIN'
+complete -c dayfly -n "__fish_dayfly_needs_command" -l json -d 'Print JSON; docs/json.md explains every name'
+complete -c dayfly -n "__fish_dayfly_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dayfly -n "__fish_dayfly_needs_command" -s V -l version -d 'Print version'
+complete -c dayfly -n "__fish_dayfly_needs_command" -f -a "show" -d 'Show how much room every destination has left (the default)'
+complete -c dayfly -n "__fish_dayfly_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
+complete -c dayfly -n "__fish_dayfly_needs_command" -f -a "man" -d 'Print the manual page, in roff'
+complete -c dayfly -n "__fish_dayfly_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dayfly -n "__fish_dayfly_using_subcommand show" -l netns -d 'Look at this network namespace instead of the current one: a name of `ip netns`, a process id, or a path' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand show" -l destination -d 'Show this destination only, even if nothing is connected to it: an address or a name, with a port or without, IPv6 addresses in brackets before a port' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand show" -l protocol -d 'Show these protocols only: tcp, udp, sctp, separated by commas' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand show" -l top -d 'Show the N fullest destinations. Without it the table fits the screen, and JSON has all' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand show" -l watch -d 'Look again every SECONDS, until interrupted. With --json, one line of JSON each time' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand show" -l color -d 'When to use colour. NO_COLOR is respected' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Also into a pipe'
+never\t'Not at all'"
+complete -c dayfly -n "__fish_dayfly_using_subcommand show" -l all-netns -d 'Look at every network namespace of the host'
+complete -c dayfly -n "__fish_dayfly_using_subcommand show" -l probe -d 'Ask the kernel itself about every port that the list of sockets leaves open. Sends no packet; needs CAP_NET_ADMIN'
+complete -c dayfly -n "__fish_dayfly_using_subcommand show" -l json -d 'Print JSON; docs/json.md explains every name'
+complete -c dayfly -n "__fish_dayfly_using_subcommand show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dayfly -n "__fish_dayfly_using_subcommand completions" -s h -l help -d 'Print help'
+complete -c dayfly -n "__fish_dayfly_using_subcommand man" -s h -l help -d 'Print help'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show completions man help" -f -a "show" -d 'Show how much room every destination has left (the default)'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show completions man help" -f -a "completions" -d 'Print a completion script for a shell'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show completions man help" -f -a "man" -d 'Print the manual page, in roff'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
