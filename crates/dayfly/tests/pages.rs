@@ -1,7 +1,5 @@
 //! The manual page and the completions that are shipped are those of this very command.
 
-#![expect(clippy::unwrap_used, reason = "a broken fixture fails the test")]
-
 use std::fs;
 use std::process::{Command, Stdio};
 
