@@ -262,9 +262,9 @@ struct Connections {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Listener {
-    address: IpAddr,
-    v6_only: bool,
+pub(crate) struct Listener {
+    pub(crate) address: IpAddr,
+    pub(crate) v6_only: bool,
 }
 
 impl Connections {
@@ -384,7 +384,7 @@ impl Connections {
 
 impl Listener {
     /// Whether a connection that arrives for `address` reaches this listener.
-    fn hears(self, address: IpAddr) -> bool {
+    pub(crate) fn hears(self, address: IpAddr) -> bool {
         if !self.address.is_unspecified() {
             return self.address == address;
         }

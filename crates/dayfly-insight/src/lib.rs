@@ -35,6 +35,7 @@ mod port_bag;
 mod settings;
 mod socket;
 mod suspicion;
+pub mod why;
 
 pub use datagram::UdpSource;
 pub use headroom::{Counts, Destination, DestinationKey, Fold, Headroom};

@@ -1,5 +1,7 @@
 //! What one network namespace is configured with.
 
+use std::net::IpAddr;
+
 use dayfly_ports::{PortRange, PortSet, Protocol};
 
 use crate::{Socket, State};
@@ -117,20 +119,22 @@ impl Settings {
     /// show left out: that the old connection really used timestamps.
     #[must_use]
     pub fn reuses(&self, socket: &Socket) -> bool {
-        let permitted = match self.tw_reuse {
-            TimeWaitReuse::Off => false,
-            TimeWaitReuse::Everywhere => true,
-            TimeWaitReuse::Loopback => {
-                let tuple = socket.tuple.canonical();
-                tuple.local_address.is_loopback() || tuple.remote_address.is_loopback()
-            }
-        };
+        let tuple = socket.tuple.canonical();
         let life_ms = self.time_wait_seconds.saturating_mul(1000);
         let age_ms = life_ms.saturating_sub(socket.timer_ms);
-        permitted
-            && self.timestamps
-            && socket.state == State::TimeWait
+        socket.state == State::TimeWait
+            && self.takes_over(tuple.local_address, tuple.remote_address)
             && age_ms > self.tw_reuse_delay_ms
+    }
+
+    /// Whether any TIME_WAIT between these addresses, if old enough, is taken over.
+    pub(crate) fn takes_over(&self, source: IpAddr, destination: IpAddr) -> bool {
+        self.timestamps
+            && match self.tw_reuse {
+                TimeWaitReuse::Off => false,
+                TimeWaitReuse::Everywhere => true,
+                TimeWaitReuse::Loopback => source.is_loopback() || destination.is_loopback(),
+            }
     }
 }
 

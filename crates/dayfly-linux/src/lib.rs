@@ -9,6 +9,7 @@
 //! | [`route`] | which source address the kernel would choose |
 //! | [`probe`] | runs the kernel's own port search without sending a packet |
 //! | [`sockopt`] | the socket options that rustix has no name for |
+//! | [`trial`] | what `bind()` says, by trying it for a moment |
 //! | [`owners`] | from a socket's inode to the process, user, unit and container that hold it |
 //! | [`observe`] | all of the above: one namespace, folded into a report |
 //!
@@ -23,3 +24,4 @@ pub mod route;
 pub mod settings;
 pub mod sock_diag;
 pub mod sockopt;
+pub mod trial;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-use dayfly_insight::{DestinationKey, Fold, Headroom};
+use dayfly_insight::{DestinationKey, Fold, Headroom, Settings, Socket};
 use dayfly_ports::{PortSet, Protocol};
 
 use crate::dump::{DumpError, Dumper};
@@ -77,23 +77,9 @@ pub enum Degradation {
 /// becomes a [`Degradation`].
 pub fn observe(options: &Options) -> Result<Observation, ObserveError> {
     let settings = settings::read().map_err(ObserveError::Settings)?;
-    let mut dumper = Dumper::open().map_err(ObserveError::Dump)?;
-    let mut degraded = Vec::new();
-
-    let mut tries = 0;
-    let mut fold = loop {
-        tries += 1;
-        let mut fold = Fold::new(settings.clone(), hash_seed());
-        let interrupted = dump_into(&mut dumper, &settings, &mut fold, &mut degraded)?;
-        if !interrupted {
-            break fold;
-        }
-        if tries == DUMPS {
-            degraded.push(Degradation::Interrupted);
-            break fold;
-        }
-        degraded.clear();
-    };
+    let seed = hash_seed();
+    let (mut fold, mut degraded) =
+        sweep(&settings, || Fold::new(settings.clone(), seed), Fold::add)?;
     for &(protocol, destination) in &options.wishes.destinations {
         match route::source_of(destination) {
             Ok(source) => fold.include(key_of(protocol, source, destination)),
@@ -111,9 +97,41 @@ pub fn observe(options: &Options) -> Result<Observation, ObserveError> {
     Ok(Observation { headroom: fold.finish(), degraded })
 }
 
+/// Hands every socket of the calling thread's network namespace to `add`, in the kernel's order:
+/// listeners, bound sockets, connections. Where the kernel says that its tables changed meanwhile,
+/// all of it is done again, with a new `start`.
+///
+/// # Errors
+/// [`ObserveError::Dump`] when TCP's sockets cannot be read. Whatever else fails becomes a
+/// [`Degradation`].
+pub fn sweep<S>(
+    settings: &Settings,
+    mut start: impl FnMut() -> S,
+    mut add: impl FnMut(&mut S, &Socket),
+) -> Result<(S, Vec<Degradation>), ObserveError> {
+    let mut dumper = Dumper::open().map_err(ObserveError::Dump)?;
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let mut state = start();
+        let mut degraded = Vec::new();
+        let interrupted = dump_into(&mut dumper, settings, &mut state, &mut add, &mut degraded)?;
+        if interrupted && tries < DUMPS {
+            continue;
+        }
+        if interrupted {
+            degraded.push(Degradation::Interrupted);
+        }
+        return Ok((state, degraded));
+    }
+}
+
 /// Those of `ports` that the kernel gives to no automatic connect. A bucket belongs to the port,
 /// not to an address or a family, so one question each is enough.
-fn held_back(ports: &PortSet) -> Result<PortSet, ProbeError> {
+///
+/// # Errors
+/// As [`Probe::new`] and [`Probe::bucket`].
+pub fn held_back(ports: &PortSet) -> Result<PortSet, ProbeError> {
     let probe = Probe::new()?;
     let mut bound = PortSet::EMPTY;
     for port in ports {
@@ -128,17 +146,18 @@ fn held_back(ports: &PortSet) -> Result<PortSet, ProbeError> {
 const DUMPS: u32 = 3;
 
 /// Dumps every protocol; whether the kernel said that it was disturbed.
-fn dump_into(
+fn dump_into<S>(
     dumper: &mut Dumper,
-    settings: &dayfly_insight::Settings,
-    fold: &mut Fold,
+    settings: &Settings,
+    state: &mut S,
+    add: &mut impl FnMut(&mut S, &Socket),
     degraded: &mut Vec<Degradation>,
 ) -> Result<bool, ObserveError> {
     let mut interrupted = false;
     let mut unknown = 0;
     for setting in &settings.ranges {
         let protocol = setting.protocol;
-        match dumper.sockets(protocol, StateMask::ALL, |message| fold.add(&message.socket)) {
+        match dumper.sockets(protocol, StateMask::ALL, |message| add(state, &message.socket)) {
             Ok(outcome) => {
                 interrupted |= outcome.interrupted;
                 unknown += outcome.unknown;
@@ -162,8 +181,8 @@ fn key_of(protocol: Protocol, source: IpAddr, destination: SocketAddr) -> Destin
     }
 }
 
-/// A seed that a remote peer cannot guess.
-fn hash_seed() -> u64 {
+/// A seed for hash tables that a remote peer cannot guess.
+pub fn hash_seed() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(0)
 }

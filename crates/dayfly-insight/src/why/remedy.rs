@@ -1,0 +1,323 @@
+//! What helps, what it brings, and what people try in vain.
+//!
+//! Remedies are written for the settings at hand: commands carry the whole value to be set, effects
+//! the number of ports that they bring.
+
+use dayfly_ports::{Port, PortRange};
+
+use super::destination::{DestinationAnswer, DestinationVerdict};
+use super::port::{BindOutcome, PortAnswer, PortVerdict};
+use super::{BindTrial, Holder, HolderKind};
+use crate::Settings;
+
+/// Something to do and what comes of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remedy {
+    /// A command to paste, or what to change in a program.
+    pub action: String,
+    /// What it brings, and what it does not.
+    pub effect: String,
+}
+
+/// Something that people try and that does not help.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Useless {
+    /// What is tried.
+    pub action: String,
+    /// Why it changes nothing.
+    pub why: String,
+}
+
+/// How a command is run where the answer applies.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shell {
+    prefix: String,
+}
+
+impl Shell {
+    /// A shell whose commands need these words in front: `sudo`, `ip netns exec web`.
+    #[must_use]
+    pub fn with_prefix(words: &str) -> Self {
+        let prefix = if words.is_empty() { String::new() } else { format!("{words} ") };
+        Shell { prefix }
+    }
+
+    /// The command as it is to be typed.
+    #[must_use]
+    pub fn command(&self, command: &str) -> String {
+        format!("{}{command}", self.prefix)
+    }
+
+    /// The command that sets a sysctl until the next boot.
+    #[must_use]
+    pub fn sysctl(&self, key: &str, value: &str) -> String {
+        let quote = if value.contains(' ') { "'" } else { "" };
+        self.command(&format!("sysctl -w {quote}{key}={value}{quote}"))
+    }
+}
+
+pub(super) fn of_destination(
+    answer: &DestinationAnswer,
+    settings: &Settings,
+    shell: &Shell,
+) -> Vec<Remedy> {
+    let verdict = answer.verdict();
+    let (row, classes) = (&answer.row, &answer.classes);
+    let Some(range) = settings.range(row.key.protocol) else { return Vec::new() };
+    if verdict == DestinationVerdict::Room {
+        return Vec::new();
+    }
+    let mut remedies = Vec::new();
+    let mut offer = |action: String, effect: String| remedies.push(Remedy { action, effect });
+    if verdict == DestinationVerdict::PastCliff {
+        offer(
+            format!(
+                "set the socket option IP_LOCAL_PORT_RANGE to the whole range before connect(): {}",
+                whole_range_call(range)
+            ),
+            format!(
+                "the kernel then tries every port in turn instead of half the range first: a connect() finds one of the {} free ports in microseconds (Linux 6.8 and later). It brings no port",
+                row.free
+            ),
+        );
+    }
+    if classes.time_wait > 0 && classes.time_wait * 2 >= row.used {
+        offer(
+            "keep connections open and use them again (keep-alive, a connection pool)".to_owned(),
+            format!(
+                "{} of the {} ports are held by connections that are over; each holds its port for {} s, so {} ports last for {} new connections a second",
+                classes.time_wait,
+                row.used,
+                settings.time_wait_seconds,
+                row.usable,
+                row.usable / settings.time_wait_seconds.max(1),
+            ),
+        );
+        if !settings.takes_over(row.key.source, row.key.destination) {
+            offer(
+                shell.sysctl("net.ipv4.tcp_tw_reuse", "1"),
+                format!(
+                    "a new connection may take over a TIME_WAIT that is {} ms old: up to {} ports come back",
+                    settings.tw_reuse_delay_ms,
+                    classes.time_wait - classes.reusable
+                ),
+            );
+        }
+    }
+    if answer.close_wait > 0 {
+        offer(
+            "make the program close the connections that its peer has closed (state CLOSE_WAIT)"
+                .to_owned(),
+            format!("{} ports; nothing else ends these connections", answer.close_wait),
+        );
+    }
+    let held = classes.listener + classes.bound_inactive;
+    if held * 20 >= row.usable.max(1) {
+        offer(
+            "move listeners and bound sockets out of the range of automatic ports".to_owned(),
+            format!(
+                "{held} ports: whoever is bound to a port, on whatever address, takes it from every automatic connection"
+            ),
+        );
+    }
+    if classes.bound_elsewhere + classes.suspected > 0 {
+        offer(
+            "set IP_BIND_ADDRESS_NO_PORT before bind() in the programs that bind an address before they connect".to_owned(),
+            format!(
+                "{}{} ports: bound first, a connection takes its port from every other destination",
+                if classes.suspected > 0 { "up to " } else { "" },
+                classes.bound_elsewhere + classes.suspected
+            ),
+        );
+    }
+    if let Some(wide) = wider(range, settings) {
+        offer(
+            shell
+                .sysctl("net.ipv4.ip_local_port_range", &format!("{} {}", wide.low(), wide.high())),
+            format!(
+                "{} ports more for every destination. Reserve the ports of this host's services first (net.ipv4.ip_local_reserved_ports)",
+                wide.len() - range.len()
+            ),
+        );
+    }
+    offer(
+        "connect from one more source address, or to one more address or port of the destination"
+            .to_owned(),
+        format!("{} ports each, with a cliff of their own", row.usable),
+    );
+    remedies
+}
+
+pub(super) fn useless_for_destination(
+    answer: &DestinationAnswer,
+    settings: &Settings,
+) -> Vec<Useless> {
+    let mut useless = Vec::new();
+    let mut warn = |action: &str, why: String| {
+        useless.push(Useless { action: action.to_owned(), why });
+    };
+    if answer.verdict() == DestinationVerdict::Room {
+        return useless;
+    }
+    if answer.classes.time_wait > 0 {
+        warn(
+            "net.ipv4.tcp_fin_timeout",
+            format!(
+                "it shortens FIN_WAIT2; TIME_WAIT lasts {} s whatever it says",
+                settings.time_wait_seconds
+            ),
+        );
+        warn("net.ipv4.tcp_tw_recycle", "Linux 4.12 removed it".to_owned());
+    }
+    if answer.verdict() == DestinationVerdict::PastCliff {
+        warn(
+            "a slightly wider range",
+            "half of the new ports are of the parity that is tried last: the slow half stays"
+                .to_owned(),
+        );
+    }
+    useless
+}
+
+pub(super) fn of_port(answer: &PortAnswer, settings: &Settings, shell: &Shell) -> Vec<Remedy> {
+    let mut remedies = Vec::new();
+    let mut offer = |action: String, effect: String| remedies.push(Remedy { action, effect });
+    let port = answer.port;
+    if refused_plain(answer) && granted_with_reuse(answer) {
+        offer(
+            "set SO_REUSEADDR on the new socket before bind()".to_owned(),
+            "the kernel grants the bind then; it was tried just now".to_owned(),
+        );
+    }
+    match answer.verdict() {
+        PortVerdict::Held(HolderKind::Listener) => offer(
+            "stop the listener, or give one of the two services another port".to_owned(),
+            "the port is free as soon as the listener and what it accepted are gone".to_owned(),
+        ),
+        PortVerdict::Held(HolderKind::Bound) => offer(
+            "make the program close the socket, or end it".to_owned(),
+            "a bound socket has no end of its own".to_owned(),
+        ),
+        PortVerdict::Held(HolderKind::Connection | HolderKind::Elsewhere) => offer(
+            shell.command(&format!("ss --kill 'sport = :{port}'")),
+            "ends the connections from this port at once; their programs see an error. Ending the program does the same".to_owned(),
+        ),
+        PortVerdict::Held(HolderKind::TimeWait) => {
+            if let Some(seconds) = answer.frees_in_seconds() {
+                offer(
+                    format!("wait {seconds} s"),
+                    "the last TIME_WAIT on the port ends then".to_owned(),
+                );
+            }
+        }
+        PortVerdict::Forbidden => {
+            offer(
+                "give the service CAP_NET_BIND_SERVICE (systemd: AmbientCapabilities=CAP_NET_BIND_SERVICE)".to_owned(),
+                format!("ports below {} need it", settings.unprivileged_floor),
+            );
+            offer(
+                shell.sysctl("net.ipv4.ip_unprivileged_port_start", &port.to_string()),
+                format!("every user may bind port {port} and those above"),
+            );
+        }
+        PortVerdict::Sticky => offer(
+            "wait a minute, then end the programs that have used the port".to_owned(),
+            "kernels before 6.17 keep a port bound as long as any socket shares its bucket"
+                .to_owned(),
+        ),
+        PortVerdict::FreeUntilTaken | PortVerdict::Free => {}
+    }
+    if !answer.handed_out.is_empty() {
+        let mut reserved = settings.reserved.clone();
+        reserved.insert(port);
+        offer(
+            shell.sysctl("net.ipv4.ip_local_reserved_ports", &reserved.to_string()),
+            format!(
+                "no outgoing connection is given port {port} any more, while a service can still bind it. The same line in a file of /etc/sysctl.d keeps it after a reboot"
+            ),
+        );
+    }
+    remedies
+}
+
+pub(super) fn useless_for_port(answer: &PortAnswer) -> Vec<Useless> {
+    let tried = answer.trials.iter().any(|trial| trial.reuse_address == Some(BindOutcome::InUse));
+    if !tried {
+        return Vec::new();
+    }
+    let why = match answer.holders.first().map(|holder: &Holder| holder.kind) {
+        Some(HolderKind::Listener) => {
+            "a listener shares its port with nobody but SO_REUSEPORT sockets of the same user"
+        }
+        Some(HolderKind::TimeWait) => {
+            "it counts only if the connection in TIME_WAIT had set it as well, and it had not"
+        }
+        Some(HolderKind::Connection | HolderKind::Elsewhere | HolderKind::Bound) => {
+            "it counts only if the socket that holds the port had set it as well, and it had not"
+        }
+        None => "the kernel refuses all the same",
+    };
+    vec![Useless { action: "SO_REUSEADDR on the new socket".to_owned(), why: why.to_owned() }]
+}
+
+fn refused_plain(answer: &PortAnswer) -> bool {
+    answer.trials.iter().any(|trial| trial.plain == BindOutcome::InUse)
+}
+
+/// Whether every bind that was refused succeeds with `SO_REUSEADDR`.
+fn granted_with_reuse(answer: &PortAnswer) -> bool {
+    let refused = |trial: &&BindTrial| trial.plain == BindOutcome::InUse;
+    let granted = |trial: &BindTrial| trial.reuse_address == Some(BindOutcome::Granted);
+    answer.trials.iter().filter(refused).all(granted)
+}
+
+/// The call in C; the value is high port and low port in one 32-bit number.
+fn whole_range_call(range: PortRange) -> String {
+    let (low, high) = (range.low().number(), range.high().number());
+    format!("setsockopt(fd, IPPROTO_IP, 51, &(uint32_t){{{high}u << 16 | {low}u}}, 4)")
+}
+
+/// The widest range that the settings permit, if it is at least a tenth wider.
+fn wider(range: PortRange, settings: &Settings) -> Option<PortRange> {
+    // Ends of different parity, as the kernel wants them; 65535 is odd.
+    let low = settings.unprivileged_floor.max(1024).next_multiple_of(2);
+    let low = Port::new(u16::try_from(low).ok()?).min(range.low());
+    let wide = PortRange::new(low.number(), Port::MAX.number()).ok()?;
+    (wide.len() * 10 >= range.len() * 11).then_some(wide)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_carry_their_surroundings() {
+        let shell = Shell::with_prefix("sudo ip netns exec web");
+        assert_eq!(
+            shell.sysctl("net.ipv4.ip_local_port_range", "1024 65535"),
+            "sudo ip netns exec web sysctl -w 'net.ipv4.ip_local_port_range=1024 65535'"
+        );
+        assert_eq!(Shell::default().sysctl("a.b", "1"), "sysctl -w a.b=1");
+    }
+
+    #[test]
+    fn a_wider_range_has_ends_of_both_parities_and_stays_above_the_floor() {
+        let mut settings = Settings::linux_defaults();
+        let wide = wider(PortRange::LINUX_DEFAULT, &settings).unwrap();
+        assert_eq!(wide.to_string(), "1024-65535");
+        assert_eq!(wider(wide, &settings), None);
+        settings.unprivileged_floor = 2001;
+        let wide = wider(PortRange::LINUX_DEFAULT, &settings).unwrap();
+        assert_eq!(wide.to_string(), "2002-65535");
+        settings.unprivileged_floor = 65536;
+        assert_eq!(wider(PortRange::LINUX_DEFAULT, &settings), None);
+    }
+
+    #[test]
+    fn the_call_spells_the_value_as_the_kernel_reads_it() {
+        assert_eq!(
+            whole_range_call(PortRange::LINUX_DEFAULT),
+            "setsockopt(fd, IPPROTO_IP, 51, &(uint32_t){60999u << 16 | 32768u}, 4)"
+        );
+    }
+}
