@@ -1,28 +1,41 @@
 //! `cargo xtask bench NAME`: figures, always of two things interleaved in one run, because the
 //! ratio stands on any machine while the absolute times belong to one.
 
+mod bare;
+mod process;
+mod show;
+
 use crate::shell::Done;
 
 /// Its name, what it answers, and the function that measures.
 type Bench = (&'static str, &'static str, fn(&[&str]) -> Done);
 
 /// What can be measured.
-const BENCHES: &[Bench] = &[];
+const BENCHES: &[Bench] =
+    &[("show", "what `dayfly show` costs next to a bare dump and `ss -tan`", show::run)];
+
+/// What measured programs are started as, not for calling by hand.
+const PARTS: &[Bench] = &[(bare::NAME, "receive a dump of TCP sockets, count it", bare::run)];
 
 /// Runs the named one, or lists them.
 pub(crate) fn run(words: &[&str]) -> Done {
-    let mut known = String::new();
-    for (name, what, measure) in BENCHES {
-        if words.first() == Some(name) {
-            return measure(&words[1..]);
-        }
-        known.push_str(&format!("  {name:<10} {what}\n"));
+    let Some(name) = words.first() else {
+        print!("{}", list());
+        return Ok(());
+    };
+    match BENCHES.iter().chain(PARTS).find(|(known, ..)| known == name) {
+        Some((_, _, measure)) => measure(&words[1..]),
+        None => Err(format!("there is no bench {name:?}; there are:\n{}", list())),
     }
-    match words.first() {
-        None => {
-            print!("{known}");
-            Ok(())
-        }
-        Some(name) => Err(format!("there is no bench {name:?}; there are:\n{known}")),
-    }
+}
+
+fn list() -> String {
+    BENCHES.iter().map(|(name, what, _)| format!("  {name:<10} {what}\n")).collect()
+}
+
+/// The middle one; the upper of the two when there is an even number. 0 of none.
+fn median(figures: impl IntoIterator<Item = f64>) -> f64 {
+    let mut figures: Vec<f64> = figures.into_iter().collect();
+    figures.sort_by(f64::total_cmp);
+    figures.get(figures.len() / 2).copied().unwrap_or(0.0)
 }
