@@ -18,6 +18,9 @@ pub enum Kind {
     /// The same with connections that were bound first or whose listener is gone: they close
     /// their ports to automatic connections, and a snapshot does not say so.
     Hidden,
+    /// The same as far as the ports give it away: bind() to no port in particular takes the other
+    /// parity than connect() does, while less than half of the range is in use.
+    Suspicious,
     /// Ranges of odd length, where a call of connect() overlooks one end.
     Odd,
     /// As [`Kind::Open`], with thousands of ports.
@@ -30,13 +33,16 @@ pub enum Kind {
 pub fn scenarios(kind: Kind) -> impl Strategy<Value = Scenario> {
     let length = match kind {
         Kind::Open | Kind::Hidden | Kind::Datagram => (1..30_u16).prop_map(|half| half * 2).boxed(),
+        Kind::Suspicious => (40..120_u16).prop_map(|half| half * 2).boxed(),
         Kind::Odd => (0..25_u16).prop_map(|half| half * 2 + 1).boxed(),
         Kind::Large => (500..1500_u16).prop_map(|half| half * 2).boxed(),
     };
     (20_000..60_000_u16, length).prop_flat_map(move |(low, length)| {
         let range = (low, low + (length - 1));
-        let reserved = btree_set(low..=range.1, 0..=usize::from(length) / 4);
-        (Just(range), reserved, vec(action(kind, range), 0..12))
+        let (most_reserved, actions) =
+            if kind == Kind::Suspicious { (length / 20, 8) } else { (length / 4, 12) };
+        let reserved = btree_set(low..=range.1, 0..=usize::from(most_reserved));
+        (Just(range), reserved, vec(action(kind, range), 0..actions))
             .prop_map(|(range, reserved, actions)| Scenario { range, reserved, actions })
     })
 }
@@ -63,19 +69,24 @@ pub fn check_many<T: std::fmt::Debug>(
 }
 
 fn action(kind: Kind, range: (u16, u16)) -> impl Strategy<Value = Action> {
+    // So many at a time that eight times as many stay below half of the range; or that the range
+    // runs full.
+    let most = (range.1 - range.0) / if kind == Kind::Suspicious { 20 } else { 3 } + 1;
     let visible = vec![
-        (8, connect(chosen_by_connect(range), range).boxed()),
+        (8, connect(chosen_by_connect(range), most).boxed()),
         (2, hold(range).boxed()),
         (2, listen(range).boxed()),
         (1, accept(range, Just(true).boxed()).boxed()),
         (1, datagram(range).boxed()),
     ];
     let hidden = vec![
-        (5, connect(bound_first(range), range).boxed()),
+        (5, connect(bound_first(range), most).boxed()),
         (1, accept(range, any::<bool>().boxed()).boxed()),
     ];
+    let suspicious = vec![(5, connect(bound_to_no_port(), most).boxed())];
     match kind {
         Kind::Hidden => Union::new_weighted([visible, hidden].concat()),
+        Kind::Suspicious => Union::new_weighted([visible, suspicious].concat()),
         Kind::Open | Kind::Odd | Kind::Large => Union::new_weighted(visible),
         Kind::Datagram => Union::new([datagram(range).boxed()]),
     }
@@ -103,9 +114,8 @@ fn way() -> impl Strategy<Value = Way> {
 
 fn connect(
     options: impl Strategy<Value = (SocketOptions, Way)>,
-    range: (u16, u16),
+    most: u16,
 ) -> impl Strategy<Value = Action> {
-    let most = (range.1 - range.0) / 3 + 1;
     let ending = select(vec![
         Ending::Open,
         Ending::Open,
@@ -153,6 +163,11 @@ fn bound_first((low, high): (u16, u16)) -> impl Strategy<Value = (SocketOptions,
         let options = SocketOptions::tcp().bind(SocketAddr::new(source, port));
         (if reuse { options.reuse_address() } else { options }, way)
     })
+}
+
+/// The way that is most common among those: an address, and any port.
+fn bound_to_no_port() -> impl Strategy<Value = (SocketOptions, Way)> {
+    way().prop_map(|way| (SocketOptions::tcp().bind(SocketAddr::new(way.source, 0)), way))
 }
 
 fn hold(range: (u16, u16)) -> impl Strategy<Value = Action> {

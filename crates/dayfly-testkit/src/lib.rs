@@ -44,6 +44,6 @@ pub use generate::{Kind, check_many, scenarios};
 pub use limits::raise_open_files;
 pub use namespace::Namespace;
 pub use privilege::{has_privilege, has_program};
-pub use scenario::{ACCEPTED_CLIENTS_FROM, Action, Ending, Scenario, Stage};
+pub use scenario::{ACCEPTED_CLIENTS_FROM, Action, Ending, Scenario, Stage, Used};
 pub use server::Server;
 pub use socket::{Socket, SocketOptions, mapped};

@@ -75,6 +75,18 @@ pub enum Ending {
     FinWait,
 }
 
+/// What the connections of one destination hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Used {
+    /// Usable ports.
+    pub ports: usize,
+    /// How many of them are in TIME_WAIT.
+    pub time_wait: usize,
+    /// How many of them somebody has begun to listen on since, which `SO_REUSEADDR` allows. To
+    /// who was not there, these look like accepted connections.
+    pub on_listener: usize,
+}
+
 /// A scenario that has happened; ends with the value.
 #[derive(Debug)]
 pub struct Stage {
@@ -84,6 +96,7 @@ pub struct Stage {
     servers: BTreeMap<SocketAddr, Server>,
     used: BTreeMap<(IpAddr, SocketAddr), BTreeSet<u16>>,
     bound: BTreeSet<u16>,
+    listening: BTreeSet<u16>,
     datagram_sources: BTreeSet<IpAddr>,
     time_wait: BTreeMap<(IpAddr, SocketAddr), BTreeSet<u16>>,
     accepted_clients: u16,
@@ -111,6 +124,7 @@ impl Stage {
             servers: BTreeMap::new(),
             used: BTreeMap::new(),
             bound: BTreeSet::new(),
+            listening: BTreeSet::new(),
             datagram_sources: BTreeSet::new(),
             time_wait: BTreeMap::new(),
             accepted_clients: 0,
@@ -148,16 +162,22 @@ impl Stage {
         (self.range.0..=self.range.1).filter(|port| !self.reserved.contains(port))
     }
 
-    /// How many usable ports the connections from there to there hold, and how many of these are
-    /// in TIME_WAIT.
+    /// How many usable ports the connections from there to there hold.
     #[must_use]
-    pub fn used(&self, source: IpAddr, destination: SocketAddr) -> (usize, usize) {
-        let among = |ports: &BTreeMap<_, BTreeSet<u16>>| {
-            ports
-                .get(&(source, destination))
+    pub fn used(&self, source: IpAddr, destination: SocketAddr) -> Used {
+        let place = (source, destination);
+        let among = |all: &BTreeMap<_, BTreeSet<u16>>| {
+            all.get(&place)
                 .map_or(0, |ports| self.usable().filter(|port| ports.contains(port)).count())
         };
-        (among(&self.used), among(&self.time_wait))
+        let on_listener = self
+            .usable()
+            .filter(|port| {
+                self.listening.contains(port)
+                    && self.used.get(&place).is_some_and(|used| used.contains(port))
+            })
+            .count();
+        Used { ports: among(&self.used), time_wait: among(&self.time_wait), on_listener }
     }
 
     /// How many more automatic connections there must be room for, knowing everything: all of the
@@ -200,6 +220,7 @@ impl Stage {
             }
             Action::Listen { options, local } => {
                 let socket = self.namespace.run(|| options.listen(local))?;
+                self.listening.insert(socket.port());
                 self.keep(options, socket);
             }
             Action::Accept { local, listening, over } => self.accept(local, listening, over)?,
@@ -226,6 +247,8 @@ impl Stage {
         let client = self.namespace.run(|| options.connect(to))?;
         let (source, port) = (client.local().ip().to_canonical(), client.port());
         self.used.entry((source, place)).or_default().insert(port);
+        // With SO_REUSEADDR a port that is bound is taken over from TIME_WAIT.
+        self.time_wait.entry((source, place)).or_default().remove(&port);
         if options.binds_port() {
             self.bound.insert(port);
         }
@@ -237,16 +260,16 @@ impl Stage {
         match ending {
             Ending::Open => {}
             Ending::TimeWait => {
-                client.finish();
+                client.finish_before(&server);
                 server.finish();
                 self.time_wait.entry((source, place)).or_default().insert(port);
             }
             Ending::CloseWait => {
-                server.finish();
+                server.finish_before(&client);
                 self.kept.push(client);
             }
             Ending::FinWait => {
-                client.finish();
+                client.finish_before(&server);
                 self.kept.push(server);
             }
         }
@@ -261,7 +284,7 @@ impl Stage {
         let options = SocketOptions::tcp().bind(from);
         let (client, accepted) = self.namespace.run(|| server.connected_pair(&options))?;
         if over {
-            accepted.finish();
+            accepted.finish_before(&client);
             client.finish();
         } else {
             self.kept.extend([client, accepted]);

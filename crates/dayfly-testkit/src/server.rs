@@ -75,7 +75,7 @@ impl Server {
     pub fn leave_time_wait(&self, options: &SocketOptions) -> io::Result<u16> {
         let (client, server) = self.connected_pair(options)?;
         let port = client.port();
-        client.finish();
+        client.finish_before(&server);
         server.finish();
         Ok(port)
     }

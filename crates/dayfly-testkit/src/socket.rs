@@ -1,11 +1,14 @@
 //! Sockets with the options that decide which port they get.
 
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rustix::net::{self, AddressFamily, SocketFlags, SocketType, ipproto, sockopt};
+use rustix::net::{
+    self, AddressFamily, RecvFlags, Shutdown, SocketFlags, SocketType, ipproto, sockopt,
+};
 
 /// `ip(7)`: leave the port to connect() although the address is bound. In the kernel since 4.2.
 const IP_BIND_ADDRESS_NO_PORT: libc::c_int = 24;
@@ -15,7 +18,7 @@ const IP_LOCAL_PORT_RANGE: libc::c_int = 51;
 const BACKLOG: i32 = 65535;
 
 /// What to set on a socket before it is used. A plain value: copy it, change it, use it often.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub struct SocketOptions {
     tcp: bool,
@@ -158,8 +161,35 @@ impl SocketOptions {
     }
 }
 
+impl fmt::Debug for SocketOptions {
+    /// One line with what is set, since a scenario that fails is printed with all of its sockets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.tcp { "tcp" } else { "udp" })?;
+        for (set, name) in [
+            (self.reuse_address, "reuse_address"),
+            (self.reuse_port, "reuse_port"),
+            (self.address_no_port, "address_no_port"),
+        ] {
+            if set {
+                write!(f, "+{name}")?;
+            }
+        }
+        if let Some((low, high)) = self.local_port_range {
+            write!(f, "+local_port_range({low}-{high})")?;
+        }
+        if let Some(only) = self.v6_only {
+            write!(f, "+v6_only({only})")?;
+        }
+        if let Some(local) = self.bind {
+            write!(f, "+bind({local})")?;
+        }
+        Ok(())
+    }
+}
+
 /// An open socket. Dropping it resets the connection, so that nothing stays behind;
-/// [`finish`](Socket::finish) closes it in the orderly way.
+/// [`finish_before`](Socket::finish_before) and [`finish`](Socket::finish) close it in the orderly
+/// way.
 #[derive(Debug)]
 pub struct Socket {
     fd: OwnedFd,
@@ -208,10 +238,74 @@ impl Socket {
         Ok(net::connect(&self.fd, &destination)?)
     }
 
-    /// Closes in the orderly way: who does so first is left in TIME_WAIT.
+    /// Closes this end first, in the orderly way: FIN_WAIT2 is left here and CLOSE_WAIT there.
+    ///
+    /// It waits until both are in these states, because the kernel may deliver later when it is
+    /// busy, and a dump taken in the meantime can miss a socket that changes its state.
+    ///
+    /// # Panics
+    /// When the two are not the ends of one connection, so that this takes five seconds.
+    pub fn finish_before(mut self, other: &Socket) {
+        self.orderly = true;
+        net::shutdown(&self.fd, Shutdown::Write).expect("the socket is connected");
+        other.wait_for(TCP_CLOSE_WAIT);
+        // Not after the 40 ms that an acknowledgement may be delayed; it is, as long as the FIN
+        // has not been read.
+        let read = net::recv(&other.fd, &mut [0; 1], RecvFlags::empty());
+        assert!(matches!(read, Ok((0, _))), "the end of the stream, not {read:?}");
+        sockopt::set_tcp_quickack(&other.fd, true).expect("TCP has this option");
+        self.wait_for(TCP_FIN_WAIT2);
+    }
+
+    /// Closes this end after the other one has finished: nothing is left here, and TIME_WAIT
+    /// there.
+    ///
+    /// # Panics
+    /// When the other end has not finished, so that this takes five seconds.
     pub fn finish(mut self) {
         self.orderly = true;
+        net::shutdown(&self.fd, Shutdown::Write).expect("the socket is connected");
+        self.wait_for(TCP_CLOSE);
     }
+
+    fn wait_for(&self, wanted: u8) {
+        let begun = Instant::now();
+        loop {
+            let state = state(&self.fd).expect("the kernel knows the state");
+            if state == wanted {
+                return;
+            }
+            assert!(
+                begun.elapsed() < Duration::from_secs(5),
+                "{} stays in state {state}, wanted {wanted}",
+                self.local()
+            );
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// States of a connection, `net/tcp_states.h`.
+const TCP_FIN_WAIT2: u8 = 5;
+const TCP_CLOSE: u8 = 7;
+const TCP_CLOSE_WAIT: u8 = 8;
+
+/// The first byte of `struct tcp_info`, tcp(7).
+fn state(fd: &OwnedFd) -> io::Result<u8> {
+    let mut state = 0_u8;
+    let mut length = size_of::<u8>() as libc::socklen_t;
+    #[expect(unsafe_code, reason = "rustix does not know TCP_INFO")]
+    // SAFETY: the kernel writes no more than the length says: one byte, which lives until then.
+    let result = unsafe {
+        libc::getsockopt(
+            fd.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            (&raw mut state).cast(),
+            &raw mut length,
+        )
+    };
+    if result == 0 { Ok(state) } else { Err(io::Error::last_os_error()) }
 }
 
 impl AsFd for Socket {

@@ -310,7 +310,7 @@ fn accepted_connections_keep_blocking_after_their_listener_is_gone() {
     assert_eq!(ground.room(FIRST), 9, "listener and accepted");
     drop(listener);
     assert_eq!(ground.room(FIRST), 9, "accepted alone");
-    server.finish();
+    server.finish_before(&client);
     client.finish();
     assert_eq!(ground.room(FIRST), 9, "TIME_WAIT of the accepted");
 }
@@ -320,13 +320,13 @@ fn a_half_closed_connection_keeps_its_port() {
     privileged!();
     let ground = Ground::new();
     let (client, server) = ground.namespace.run(|| ground.servers[0].connected_pair(&TCP).unwrap());
-    client.finish();
+    client.finish_before(&server);
     assert_eq!(ground.room(FIRST), 9, "FIN_WAIT2 without an owner");
     assert_eq!(ground.room(SECOND), 10);
     drop(server);
 
     let (client, server) = ground.namespace.run(|| ground.servers[0].connected_pair(&TCP).unwrap());
-    server.finish();
+    server.finish_before(&client);
     assert_eq!(ground.room(FIRST), 9, "CLOSE_WAIT");
     assert_eq!(ground.room(SECOND), 10);
     client.finish();
