@@ -52,10 +52,16 @@ fn count() -> Result<u64, Errno> {
             let length = u32::from_ne_bytes([header[0], header[1], header[2], header[3]]) as usize;
             match u16::from_ne_bytes([header[4], header[5]]) {
                 NLMSG_DONE => return Ok(count),
-                NLMSG_ERROR => return Err(Errno::INVAL),
+                NLMSG_ERROR => return Err(refusal(&rest[HEADER..])),
                 _ => count += 1,
             }
             rest = rest.get(length.next_multiple_of(4).max(HEADER)..).unwrap_or(&[]);
         }
     }
+}
+
+/// The negative error number that `struct nlmsgerr` begins with.
+fn refusal(body: &[u8]) -> Errno {
+    let code = body.first_chunk().map_or(0, |code| i32::from_ne_bytes(*code));
+    Errno::from_raw_os_error(code.saturating_neg())
 }
