@@ -301,6 +301,31 @@ fn time_wait_can_be_taken_again_after_a_second_when_the_setting_allows() {
 }
 
 #[test]
+fn a_bound_port_takes_time_wait_over_at_once_with_so_reuseaddr() {
+    privileged!();
+    // Whatever tcp_tw_reuse says: tcp_twsk_unique asks only when connect() chooses the port.
+    let ground = Ground::new();
+    let fixed = TCP.bind(at("127.0.0.1:40004")).reuse_address();
+    ground.namespace.run(|| ground.servers[0].leave_time_wait(&fixed).unwrap());
+    let without = TCP.bind(at("127.0.0.1:40004"));
+    let error = ground.namespace.run(|| without.connect(at(FIRST)).unwrap_err());
+    assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
+    assert_eq!(ground.connect(fixed, FIRST).port(), 40004);
+}
+
+#[test]
+fn a_listener_may_share_the_port_of_a_connection_with_so_reuseaddr_on_both() {
+    privileged!();
+    let ground = Ground::new();
+    let client = ground.connect(TCP.reuse_address(), FIRST);
+    let place = client.local().to_string();
+    let refused = ground.namespace.run(|| TCP.listen(at(&place)).unwrap_err());
+    assert_eq!(refused.kind(), std::io::ErrorKind::AddrInUse);
+    let _listener = ground.listen(TCP.reuse_address(), &place);
+    assert_eq!(ground.room(SECOND), 9);
+}
+
+#[test]
 fn accepted_connections_keep_blocking_after_their_listener_is_gone() {
     privileged!();
     let ground = Ground::new();

@@ -7,11 +7,13 @@
 
 mod report;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use dayfly_testkit::{
-    ACCEPTED_CLIENTS_FROM, Kind, Scenario, SocketOptions, Stage, check_many, drain, drain_bind,
-    privileged, scenarios,
+    ACCEPTED_CLIENTS_FROM, Action, Ending, Kind, Scenario, Server, SocketOptions, Stage,
+    check_many, drain, drain_bind, privileged, scenarios,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
@@ -79,6 +81,41 @@ fn udp_is_counted_exactly() {
         }
         room.udp_sources.iter().try_for_each(|row| check_datagram(&stage, row))
     });
+}
+
+#[test]
+fn a_destination_without_connections_is_counted_exactly() {
+    privileged!();
+    let place: SocketAddr = "127.0.0.5:90".parse().unwrap();
+    check_many(107, 20, &scenarios(Kind::Hidden), |scenario| {
+        let stage = Stage::play(scenario);
+        let _server = stage.namespace().run(|| Server::open(&SocketOptions::tcp(), place)).unwrap();
+        let room = show(stage.namespace(), &["--probe", "--destination", &place.to_string()]);
+        prop_assert_eq!(room.destinations.len(), 1, "{:?}", room);
+        prop_assert_eq!(room.destinations[0].place(), place);
+        check_row(&stage, &room.destinations[0], Precision::Settled)
+    });
+}
+
+#[test]
+fn ports_that_can_be_reused_are_granted_as_well() {
+    privileged!();
+    let place: SocketAddr = "127.0.0.1:80".parse().unwrap();
+    let connect =
+        |count, ending| Action::Connect { options: SocketOptions::tcp(), to: place, count, ending };
+    let actions = vec![connect(7, Ending::TimeWait), connect(4, Ending::Open)];
+    let scenario = Scenario { range: (40_000, 40_019), reserved: BTreeSet::new(), actions };
+    let stages = [("0", 0), ("1", 7), ("2", 7)].map(|settings| (settings, Stage::play(&scenario)));
+    // Longer than tcp_tw_reuse_delay.
+    std::thread::sleep(Duration::from_millis(1200));
+    for ((reuse, reusable), stage) in stages {
+        stage.namespace().sysctl("net.ipv4.tcp_tw_reuse", reuse);
+        let room = show(stage.namespace(), &[]);
+        let row = &room.destinations[0];
+        assert_eq!((row.time_wait, row.reusable, row.free), (7, reusable, 9), "{reuse}: {row:?}");
+        let (granted, _) = stage.granted(row.source, place);
+        assert_eq!(granted, row.free + row.reusable, "{reuse}: {row:?}");
+    }
 }
 
 fn check(scenario: &Scenario, words: &[&str], precision: Precision) -> Checked {
