@@ -38,6 +38,7 @@ complete -c dayfly -n "__fish_dayfly_needs_command" -l json -d 'Print JSON; docs
 complete -c dayfly -n "__fish_dayfly_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dayfly -n "__fish_dayfly_needs_command" -s V -l version -d 'Print version'
 complete -c dayfly -n "__fish_dayfly_needs_command" -f -a "show" -d 'Show how much room every destination has left (the default)'
+complete -c dayfly -n "__fish_dayfly_needs_command" -f -a "why" -d 'Say who holds a port, or why a destination cannot be reached any more'
 complete -c dayfly -n "__fish_dayfly_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
 complete -c dayfly -n "__fish_dayfly_needs_command" -f -a "man" -d 'Print the manual page, in roff'
 complete -c dayfly -n "__fish_dayfly_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -53,9 +54,21 @@ complete -c dayfly -n "__fish_dayfly_using_subcommand show" -l all-netns -d 'Loo
 complete -c dayfly -n "__fish_dayfly_using_subcommand show" -l probe -d 'Ask the kernel itself about every port that the list of sockets leaves open. Sends no packet; needs CAP_NET_ADMIN'
 complete -c dayfly -n "__fish_dayfly_using_subcommand show" -l json -d 'Print JSON; docs/json.md explains every name'
 complete -c dayfly -n "__fish_dayfly_using_subcommand show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dayfly -n "__fish_dayfly_using_subcommand why" -l netns -d 'Look at this network namespace instead of the current one: a name of `ip netns`, a process id, or a path' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand why" -l protocol -d 'For a port: look at these protocols only, separated by commas. Without it tcp and udp' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand why" -l address -d 'For a port: the address that you want to bind. Without it all addresses, of IPv4 and IPv6' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand why" -l for -d 'For a destination: watch it so long, and say how fast ports come and go and when it turns slow and full' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand why" -l top -d 'Name N owners, and with --json N holders, at most. Without it the table names 5, JSON all' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand why" -l color -d 'When to use colour. NO_COLOR is respected' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Also into a pipe'
+never\t'Not at all'"
+complete -c dayfly -n "__fish_dayfly_using_subcommand why" -l no-probe -d 'Do not ask the kernel\'s own port search, which needs CAP_NET_ADMIN and sends no packet'
+complete -c dayfly -n "__fish_dayfly_using_subcommand why" -l json -d 'Print JSON; docs/json.md explains every name'
+complete -c dayfly -n "__fish_dayfly_using_subcommand why" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dayfly -n "__fish_dayfly_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c dayfly -n "__fish_dayfly_using_subcommand man" -s h -l help -d 'Print help'
-complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show completions man help" -f -a "show" -d 'Show how much room every destination has left (the default)'
-complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show completions man help" -f -a "completions" -d 'Print a completion script for a shell'
-complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show completions man help" -f -a "man" -d 'Print the manual page, in roff'
-complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why completions man help" -f -a "show" -d 'Show how much room every destination has left (the default)'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why completions man help" -f -a "why" -d 'Say who holds a port, or why a destination cannot be reached any more'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why completions man help" -f -a "completions" -d 'Print a completion script for a shell'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why completions man help" -f -a "man" -d 'Print the manual page, in roff'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

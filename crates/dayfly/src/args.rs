@@ -1,11 +1,13 @@
 //! What can be typed. Each flag is defined here once, for the parser, the help, the manual page
 //! and the completions.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use dayfly_ports::Protocol;
 
+use crate::subject::Subject;
 use crate::target::Target;
 
 /// See how many more connections this host can open to every destination.
@@ -46,6 +48,13 @@ Exit status:
 pub(crate) enum Verb {
     /// Show how much room every destination has left (the default).
     Show(ShowArgs),
+    /// Say who holds a port, or why a destination cannot be reached any more.
+    ///
+    /// For a port of this host: who holds it, what bind() says to it right now, when it is free
+    /// again, and whether an outgoing connection can take it away again. For a destination: what
+    /// stands in the way of every usable port, who holds most, what the kernel's own search finds,
+    /// and what helps.
+    Why(WhyArgs),
     /// Print a completion script for a shell.
     Completions {
         /// The shell to complete for.
@@ -97,6 +106,48 @@ pub(crate) struct ShowArgs {
     pub(crate) color: ColorChoice,
 }
 
+#[derive(Clone, Debug, Args)]
+pub(crate) struct WhyArgs {
+    /// A port of this host, or a destination: an address or a name with its port, IPv6 addresses
+    /// in brackets.
+    #[arg(value_name = "PORT|HOST:PORT")]
+    pub(crate) subject: Subject,
+
+    /// Look at this network namespace instead of the current one: a name of `ip netns`, a process
+    /// id, or a path.
+    #[arg(long, value_name = "NAME|PID|PATH")]
+    pub(crate) netns: Option<String>,
+
+    /// For a port: look at these protocols only, separated by commas. Without it tcp and udp.
+    #[arg(long, value_name = "PROTOCOL", value_delimiter = ',', value_parser = protocol)]
+    pub(crate) protocol: Vec<Protocol>,
+
+    /// For a port: the address that you want to bind. Without it all addresses, of IPv4 and IPv6.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) address: Option<IpAddr>,
+
+    /// For a destination: watch it so long, and say how fast ports come and go and when it turns
+    /// slow and full.
+    #[arg(long = "for", value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) watch: Option<Duration>,
+
+    /// Name N owners, and with --json N holders, at most. Without it the table names 5, JSON all.
+    #[arg(long, value_name = "N", value_parser = rows)]
+    pub(crate) top: Option<usize>,
+
+    /// Do not ask the kernel's own port search, which needs CAP_NET_ADMIN and sends no packet.
+    #[arg(long)]
+    pub(crate) no_probe: bool,
+
+    /// Print JSON; docs/json.md explains every name.
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// When to use colour. NO_COLOR is respected.
+    #[arg(long, value_name = "WHEN", default_value = "auto", hide_default_value = true)]
+    pub(crate) color: ColorChoice,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ColorChoice {
     /// On a terminal, unless NO_COLOR is set.
@@ -105,6 +156,17 @@ pub(crate) enum ColorChoice {
     Always,
     /// Not at all.
     Never,
+}
+
+impl ColorChoice {
+    /// The same choice for the stream that is written to.
+    pub(crate) const fn of_stream(self) -> anstream::ColorChoice {
+        match self {
+            ColorChoice::Auto => anstream::ColorChoice::Auto,
+            ColorChoice::Always => anstream::ColorChoice::Always,
+            ColorChoice::Never => anstream::ColorChoice::Never,
+        }
+    }
 }
 
 fn protocol(text: &str) -> Result<Protocol, String> {

@@ -10,10 +10,13 @@
 mod args;
 mod error;
 mod pages;
+mod place;
 mod privilege;
 mod render;
 mod show;
+mod subject;
 mod target;
+mod why;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -34,6 +37,7 @@ pub fn run() -> ExitCode {
     let result = match cli.verb {
         None => show::run(&cli.show),
         Some(Verb::Show(show)) => show::run(&show),
+        Some(Verb::Why(why)) => why::run(&why),
         Some(Verb::Completions { shell }) => pages::print_completions(shell),
         Some(Verb::Man) => pages::print_manual(),
     };

@@ -104,6 +104,12 @@ impl DestinationStudy {
             }
         }
         let headroom = self.fold.finish();
+        let same = |row: &&Destination| {
+            let (key, own) = (row.key, self.key);
+            (key.protocol, key.destination, key.port) == (own.protocol, own.destination, own.port)
+                && key.source != own.source
+        };
+        let others = headroom.destinations.iter().filter(same).copied().collect();
         let row = headroom.destinations.iter().find(|row| row.key == self.key);
         // The key was included, so the row is there; an unconfigured protocol has no ports.
         let row = row.copied().unwrap_or(Destination {
@@ -148,6 +154,7 @@ impl DestinationStudy {
         DestinationAnswer {
             row,
             classes,
+            others,
             open,
             close_wait: close_wait.count() as u32,
             holders: self.holders.into_values().collect(),
@@ -200,6 +207,8 @@ pub struct DestinationAnswer {
     pub close_wait: u32,
     /// One holder for every port that is not free, by port.
     pub holders: Vec<Holder>,
+    /// The same destination from other source addresses, fullest first.
+    pub others: Vec<Destination>,
     open: Box<PortSet>,
     settings: Settings,
 }

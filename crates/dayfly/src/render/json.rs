@@ -7,7 +7,8 @@ use dayfly_insight::{Counts, Destination, Settings, UdpSource};
 use serde::Serialize;
 
 use crate::SCHEMA_VERSION;
-use crate::show::{NamespaceReport, Note, Report};
+use crate::place::Note;
+use crate::show::{NamespaceReport, Report};
 
 #[derive(Serialize)]
 pub(crate) struct Document {
@@ -90,7 +91,7 @@ struct UdpSourceObject {
 }
 
 #[derive(Serialize)]
-struct NoteObject {
+pub(super) struct NoteObject {
     what: String,
     why: String,
     fix: String,
@@ -186,6 +187,6 @@ fn udp_source(row: &UdpSource) -> UdpSourceObject {
     }
 }
 
-fn note(note: &Note) -> NoteObject {
+pub(super) fn note(note: &Note) -> NoteObject {
     NoteObject { what: note.what.clone(), why: note.why.clone(), fix: note.fix.clone() }
 }

@@ -4,6 +4,9 @@ pub(crate) mod bar;
 pub(crate) mod json;
 pub(crate) mod style;
 pub(crate) mod table;
+pub(crate) mod text;
+pub(crate) mod why;
+pub(crate) mod why_json;
 
 use std::env;
 

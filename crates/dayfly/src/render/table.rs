@@ -7,8 +7,9 @@ use dayfly_ports::Protocol;
 
 use super::bar::bar;
 use super::style::{self, paint};
+use super::text::{notes, wrapped};
 use super::{Screen, counted, grouped};
-use crate::show::{NamespaceReport, Note, Report, Request};
+use crate::show::{NamespaceReport, Report, Request};
 
 /// Lines of a namespace's block that are not rows.
 const OVERHEAD: usize = 10;
@@ -298,17 +299,6 @@ fn hidden(text: &mut String, thing: [&str; 2], all: usize, shown: usize, screen:
     }
 }
 
-fn notes(text: &mut String, notes: &[Note], screen: Screen) {
-    for note in notes {
-        let label = paint(style::WARN, "not seen:");
-        wrapped(text, &format!("{label} {}: {}", note.what, note.why), "  ", screen);
-        if !note.fix.is_empty() {
-            // A command to paste: never broken by us.
-            let _ = writeln!(text, "  {} {}", paint(style::GOOD, "try:"), note.fix);
-        }
-    }
-}
-
 fn destination(key: &DestinationKey) -> String {
     let address = std::net::SocketAddr::new(key.destination, key.port.number());
     match key.protocol {
@@ -329,55 +319,9 @@ fn percent(fill: f64) -> String {
     format!("{shown}%")
 }
 
-/// One paragraph, broken between words. Styles have no width.
-fn wrapped(text: &mut String, paragraph: &str, indent: &str, screen: Screen) {
-    let mut width = 0;
-    for (index, word) in paragraph.split(' ').enumerate() {
-        let length = visible(word);
-        if index > 0 {
-            if width + 1 + length > screen.columns {
-                text.push('\n');
-                text.push_str(indent);
-                width = indent.len();
-            } else {
-                text.push(' ');
-                width += 1;
-            }
-        }
-        text.push_str(word);
-        width += length;
-    }
-    text.push('\n');
-}
-
-/// The characters of a word that take room: all but the escape sequences.
-fn visible(word: &str) -> usize {
-    let mut escape = false;
-    let shows = |c| {
-        let shown = !escape && c != '\x1b';
-        escape = c == '\x1b' || (escape && c != 'm');
-        shown
-    };
-    word.chars().map(shows).filter(|&shown| shown).count()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn styles_take_no_room() {
-        assert_eq!(visible(&paint(style::BAD, "full:")), 5);
-        assert_eq!(visible("plain"), 5);
-    }
-
-    #[test]
-    fn paragraphs_break_between_words() {
-        let mut text = String::new();
-        let screen = Screen { columns: 10, lines: 24 };
-        wrapped(&mut text, "one two three fourteen-long-word five", "  ", screen);
-        assert_eq!(text, "one two\n  three\n  fourteen-long-word\n  five\n");
-    }
 
     #[test]
     fn percentages_do_not_round_to_the_ends() {

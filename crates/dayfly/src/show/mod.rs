@@ -6,7 +6,7 @@ mod request;
 use std::io::{IsTerminal, Write, stdout};
 use std::thread;
 
-pub(crate) use report::{NamespaceReport, Note, Report};
+pub(crate) use report::{NamespaceReport, Report};
 use request::Format;
 pub(crate) use request::Request;
 

@@ -1,11 +1,12 @@
 //! What `show` found: the one thing that every renderer reads.
 
 use dayfly_insight::Headroom;
-use dayfly_linux::namespace::{Namespace, NamespaceError};
-use dayfly_linux::observe::{Degradation, Observation, ObserveError, Options, observe};
+use dayfly_linux::namespace::Namespace;
+use dayfly_linux::observe::{Observation, ObserveError, Options, observe};
 
 use super::request::{Request, Scope};
 use crate::error::Failure;
+use crate::place::{Note, impossible, note, refused};
 use crate::privilege::with_sudo;
 
 /// Every namespace that was asked for.
@@ -24,28 +25,12 @@ pub(crate) struct NamespaceReport {
     pub(crate) degraded: Vec<Note>,
 }
 
-/// Something that could not be seen.
-pub(crate) struct Note {
-    pub(crate) what: String,
-    pub(crate) why: String,
-    /// What would help; empty if nothing does.
-    pub(crate) fix: String,
-}
-
 impl Report {
     /// Looks at everything that the request names.
     ///
     /// A namespace asked for by name has to be there. When all are asked for, those that vanish
     /// or refuse are noted, and the others are shown.
     pub(crate) fn collect(request: &Request) -> Result<Self, Failure> {
-        let refused = |error: &NamespaceError| {
-            let failure = Failure::new(error);
-            if error.is_permission() {
-                failure.hint(with_sudo())
-            } else {
-                failure.hint("`ip netns list` and `lsns -t net` name those that exist")
-            }
-        };
         let survey = match &request.scope {
             Scope::All => Namespace::all(),
             Scope::Own => {
@@ -55,10 +40,7 @@ impl Report {
             }
             Scope::Named(name) => {
                 let namespace = Namespace::find(name).map_err(|error| refused(&error))?;
-                let report = look(request, &namespace).map_err(|error| match &error {
-                    ObserveError::Namespace(error) => refused(error),
-                    error => impossible(error),
-                })?;
+                let report = look(request, &namespace).map_err(|error| impossible(&error))?;
                 return Ok(Report { namespaces: vec![report], degraded: Vec::new() });
             }
         };
@@ -113,42 +95,4 @@ fn look(request: &Request, namespace: &Namespace) -> Result<NamespaceReport, Obs
         headroom,
         degraded: degraded.iter().map(note).collect(),
     })
-}
-
-fn impossible(error: &ObserveError) -> Failure {
-    let failure = Failure::new(error);
-    match error {
-        ObserveError::Settings(_) => failure.hint("is /proc mounted, and is this Linux?"),
-        ObserveError::Dump(_) => failure.hint(
-            "the kernel needs CONFIG_INET_DIAG (`modprobe tcp_diag`); a sandbox may forbid it",
-        ),
-        ObserveError::Namespace(_) => failure,
-    }
-}
-
-fn note(degradation: &Degradation) -> Note {
-    let (what, why, fix) = match degradation {
-        Degradation::Interrupted => (
-            "some sockets".to_owned(),
-            "the kernel's tables changed during every look".to_owned(),
-            "run it again".to_owned(),
-        ),
-        Degradation::Unlisted { protocol, error } => {
-            (format!("{protocol} sockets"), error.to_string(), format!("modprobe {protocol}_diag"))
-        }
-        Degradation::Unknown { sockets } => (
-            format!("{sockets} sockets"),
-            "they are in a state or of a family that this version does not know".to_owned(),
-            String::new(),
-        ),
-        Degradation::NoRoute { destination, error } => (
-            format!("the way to {destination}"),
-            format!("the kernel gives it no source address: {error}"),
-            format!("ip route get {}", destination.ip()),
-        ),
-        Degradation::NotProbed { error } => {
-            ("which ports the kernel holds back".to_owned(), error.to_string(), with_sudo())
-        }
-    };
-    Note { what, why, fix }
 }

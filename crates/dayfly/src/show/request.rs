@@ -8,7 +8,7 @@ use dayfly_insight::Destination;
 use dayfly_linux::observe::Wishes;
 use dayfly_ports::Protocol;
 
-use crate::args::{ColorChoice, ShowArgs};
+use crate::args::ShowArgs;
 use crate::error::Failure;
 use crate::target::Target;
 
@@ -58,11 +58,7 @@ impl Request {
             Some(target) => Some(Wanted { addresses: target.addresses()?, target: target.clone() }),
             None => None,
         };
-        let color = match args.color {
-            ColorChoice::Auto => anstream::ColorChoice::Auto,
-            ColorChoice::Always => anstream::ColorChoice::Always,
-            ColorChoice::Never => anstream::ColorChoice::Never,
-        };
+        let color = args.color.of_stream();
         Ok(Request {
             scope: match &args.netns {
                 Some(name) => Scope::Named(name.clone()),

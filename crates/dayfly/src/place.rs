@@ -1,0 +1,93 @@
+//! Where a verb looks: which network namespace, how commands reach it, and what to say when it
+//! cannot be looked at.
+
+use dayfly_insight::why::Shell;
+use dayfly_linux::namespace::{Namespace, NamespaceError};
+use dayfly_linux::observe::{Degradation, ObserveError};
+
+use crate::error::Failure;
+use crate::privilege::with_sudo;
+
+/// Something that could not be seen.
+pub(crate) struct Note {
+    pub(crate) what: String,
+    pub(crate) why: String,
+    /// What would help; empty if nothing does.
+    pub(crate) fix: String,
+}
+
+/// The namespace that `--netns` names, or the caller's own.
+pub(crate) fn find(netns: Option<&str>) -> Result<Namespace, Failure> {
+    let found = match netns {
+        Some(name) => Namespace::find(name),
+        None => Namespace::own(),
+    };
+    found.map_err(|error| refused(&error))
+}
+
+/// How a shell of this user runs a command with privilege in the namespace that `--netns` names.
+pub(crate) fn shell(netns: Option<&str>) -> Shell {
+    let mut words = Vec::new();
+    if !rustix::process::geteuid().is_root() {
+        words.push("sudo".to_owned());
+    }
+    match netns {
+        None => {}
+        Some(path) if path.contains('/') => words.push(format!("nsenter --net={path}")),
+        Some(pid) if pid.bytes().all(|byte| byte.is_ascii_digit()) => {
+            words.push(format!("nsenter --net=/proc/{pid}/ns/net"));
+        }
+        Some(name) => words.push(format!("ip netns exec {name}")),
+    }
+    Shell::with_prefix(&words.join(" "))
+}
+
+/// The failure of a namespace that cannot be found or entered.
+pub(crate) fn refused(error: &NamespaceError) -> Failure {
+    let failure = Failure::new(error);
+    if error.is_permission() {
+        failure.hint(with_sudo())
+    } else {
+        failure.hint("`ip netns list` and `lsns -t net` name those that exist")
+    }
+}
+
+/// The failure of a look that nothing can be said about.
+pub(crate) fn impossible(error: &ObserveError) -> Failure {
+    let failure = Failure::new(error);
+    match error {
+        ObserveError::Settings(_) => failure.hint("is /proc mounted, and is this Linux?"),
+        ObserveError::Dump(_) => failure.hint(
+            "the kernel needs CONFIG_INET_DIAG (`modprobe tcp_diag`); a sandbox may forbid it",
+        ),
+        ObserveError::Namespace(error) => refused(error),
+    }
+}
+
+/// What a degradation means to a person.
+pub(crate) fn note(degradation: &Degradation) -> Note {
+    let (what, why, fix) = match degradation {
+        Degradation::Interrupted => (
+            "some sockets".to_owned(),
+            "the kernel's tables changed during every look".to_owned(),
+            "run it again".to_owned(),
+        ),
+        Degradation::Unlisted { protocol, error } => {
+            (format!("{protocol} sockets"), error.to_string(), format!("modprobe {protocol}_diag"))
+        }
+        Degradation::Unknown { sockets } => (
+            format!("{sockets} sockets"),
+            "they are in a state or of a family that this version does not know".to_owned(),
+            String::new(),
+        ),
+        Degradation::NoRoute { destination, error } => (
+            format!("the way to {destination}"),
+            format!("the kernel gives it no source address: {error}"),
+            format!("ip route get {}", destination.ip()),
+        ),
+        Degradation::NotProbed { error } => {
+            ("which ports the kernel holds back".to_owned(), error.to_string(), with_sudo())
+        }
+    };
+    Note { what, why, fix }
+}

@@ -1,0 +1,89 @@
+//! One port of this host.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use dayfly_insight::why::{HolderKind, PortAnswer, PortStudy};
+use dayfly_linux::observe::{Degradation, ObserveError, sweep};
+use dayfly_linux::probe::{Family, PortVerdict, Probe};
+use dayfly_linux::{settings, trial};
+use dayfly_ports::{Port, Protocol};
+
+use super::report::{Body, ProbeReport, Report, with_owners};
+use crate::args::WhyArgs;
+use crate::error::Failure;
+use crate::place;
+
+pub(super) fn report(args: &WhyArgs, port: Port) -> Result<Report, Failure> {
+    if args.watch.is_some() {
+        return Err(Failure::new("--for watches a destination, not a port")
+            .hint(format!("dayfly why HOST:{port} --for 10")));
+    }
+    let namespace = place::find(args.netns.as_deref())?;
+    let (answer, probe, degraded) = namespace
+        .run(|| look(args, port))
+        .map_err(|error| place::refused(&error))?
+        .map_err(|error| place::impossible(&error))?;
+    let (holders, notes) = with_owners(&answer.holders);
+    let shell = place::shell(args.netns.as_deref());
+    Ok(Report {
+        subject: port.to_string(),
+        namespace: namespace.name().to_owned(),
+        holders,
+        remedies: answer.remedies(&shell),
+        useless: answer.useless(),
+        degraded: degraded.iter().map(place::note).chain(notes).collect(),
+        body: Body::Port { answer: Box::new(answer), probe },
+    })
+}
+
+/// Runs inside the namespace.
+fn look(
+    args: &WhyArgs,
+    port: Port,
+) -> Result<(PortAnswer, ProbeReport, Vec<Degradation>), ObserveError> {
+    let settings = settings::read().map_err(ObserveError::Settings)?;
+    let protocols = if args.protocol.is_empty() {
+        vec![Protocol::Tcp, Protocol::Udp]
+    } else {
+        args.protocol.clone()
+    };
+    let start = || PortStudy::new(settings.clone(), port, protocols.clone());
+    let (study, degraded) = sweep(&settings, start, PortStudy::add)?;
+    let addresses: Vec<IpAddr> = match args.address {
+        Some(address) => vec![address],
+        None => vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()],
+    };
+    let trials = protocols.iter().flat_map(|&protocol| {
+        addresses.iter().map(move |&address| trial::bind(protocol, address, port))
+    });
+    let answer = study.finish(trials.collect());
+    let asks = !args.no_probe && answer.handed_out.contains(&Protocol::Tcp);
+    let probe = if asks { ask(&answer) } else { ProbeReport::default() };
+    Ok((answer, probe, degraded))
+}
+
+/// Asks the kernel whether automatic connections get the port.
+fn ask(answer: &PortAnswer) -> ProbeReport {
+    let probe = match Probe::new() {
+        Ok(probe) => probe,
+        Err(error) => return ProbeReport::not_run(&error),
+    };
+    let bucket = match probe.bucket(Family::V4, answer.port) {
+        Ok(bucket) => bucket,
+        Err(error) => return ProbeReport::not_run(&error),
+    };
+    let free = bucket == PortVerdict::Free;
+    let of_tcp =
+        || answer.holders.iter().filter(|held| held.socket.tuple.protocol == Protocol::Tcp);
+    let claimed =
+        of_tcp().any(|held| matches!(held.kind, HolderKind::Listener | HolderKind::Bound));
+    // A connection may have been bound first; only the kernel knows.
+    let certain = claimed || (of_tcp().next().is_none() && answer.accepted == 0);
+    ProbeReport {
+        ran: true,
+        error: None,
+        found: free.then_some(answer.port),
+        micros: None,
+        agrees: certain.then_some(free != claimed),
+    }
+}
