@@ -18,7 +18,8 @@
 //! With three ports it is always the high end, which is therefore blocked.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 
 use dayfly_ports::{Port, PortRange, PortSet, Protocol};
 
@@ -38,6 +39,21 @@ pub struct DestinationKey {
     pub destination: IpAddr,
     /// The peer's port.
     pub port: Port,
+}
+
+impl DestinationKey {
+    /// The peer's address and port.
+    #[must_use]
+    pub fn remote(&self) -> SocketAddr {
+        SocketAddr::new(self.destination, self.port.number())
+    }
+}
+
+impl fmt::Display for DestinationKey {
+    /// `tcp 192.0.2.1 -> 198.51.100.7:443`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} -> {}", self.protocol, self.source, self.remote())
+    }
 }
 
 /// What one source address has left towards one destination. All counts are ports.

@@ -30,6 +30,7 @@
 //! parity rule in `headroom`, the suspicion rule in `suspicion`, UDP's in `datagram`.
 
 mod datagram;
+pub mod doctor;
 pub mod forecast;
 mod headroom;
 mod port_bag;

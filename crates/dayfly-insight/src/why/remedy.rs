@@ -272,7 +272,7 @@ fn granted_with_reuse(answer: &PortAnswer) -> bool {
 }
 
 /// The call in C; the value is high port and low port in one 32-bit number.
-fn whole_range_call(range: PortRange) -> String {
+pub(crate) fn whole_range_call(range: PortRange) -> String {
     let (low, high) = (range.low().number(), range.high().number());
     format!("setsockopt(fd, IPPROTO_IP, 51, &(uint32_t){{{high}u << 16 | {low}u}}, 4)")
 }

@@ -1,0 +1,101 @@
+//! What the rules look at.
+
+use std::net::{IpAddr, SocketAddr};
+
+use dayfly_ports::{PortRange, Protocol};
+
+use super::sysctl_files::Assignment;
+use crate::why::Shell;
+use crate::{Headroom, Socket};
+
+/// Everything that was seen of a host. A part that could not be seen is empty, and rules that need
+/// it stay silent.
+#[derive(Clone, Debug, Default)]
+pub struct Evidence {
+    /// The network namespaces, the caller's own first.
+    pub namespaces: Vec<NamespaceEvidence>,
+    /// The assignments of the files that set sysctls at boot, in the order in which they are
+    /// applied: the last one of a key wins.
+    pub sysctl_files: Vec<Assignment>,
+    /// Ports that services are configured to listen on, running or not.
+    pub configured: Vec<ConfiguredPort>,
+    /// Whether SELinux is enforced; none where there is no SELinux.
+    pub selinux_enforced: Option<bool>,
+}
+
+/// What was seen of one network namespace.
+#[derive(Clone, Debug)]
+pub struct NamespaceEvidence {
+    /// What people call it.
+    pub name: String,
+    /// How commands are run there.
+    pub shell: Shell,
+    /// Whether it is the host's: where sysctl files and configured services apply.
+    pub is_host: bool,
+    /// What is left.
+    pub headroom: Headroom,
+    /// Who listens.
+    pub listeners: Vec<Listening>,
+    /// TIME_WAIT that have not ended although their time was over.
+    pub stuck_time_wait: Vec<Socket>,
+    /// How many TIME_WAIT were cut short because there were too many
+    /// (`TcpExt.TCPTimeWaitOverflow`), since the namespace was made.
+    pub time_wait_overflow: Option<u64>,
+    /// Connection tracking, where it is on.
+    pub conntrack: Option<Conntrack>,
+    /// Connections opened in a second (`Tcp.ActiveOpens`), where it was measured.
+    pub opens_per_second: Option<f64>,
+}
+
+/// A listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listening {
+    /// The protocol; UDP for a socket that receives from anybody.
+    pub protocol: Protocol,
+    /// Where.
+    pub address: SocketAddr,
+    /// Who, such as `nginx (pid 71)`; none if nobody could be found.
+    pub owner: Option<String>,
+}
+
+/// A port that a service's file names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfiguredPort {
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The port, or the span (`NodePort` services get ports from one).
+    pub ports: PortRange,
+    /// Whose port it is, as the file calls it.
+    pub service: String,
+    /// The file.
+    pub file: String,
+}
+
+/// Connection tracking (`nf_conntrack`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Conntrack {
+    /// Entries (`net.netfilter.nf_conntrack_count`).
+    pub count: u64,
+    /// The most that it holds (`net.netfilter.nf_conntrack_max`).
+    pub max: u64,
+    /// Entries that could not be made because their tuple was taken, or no port was found
+    /// (`insert_failed` in `/proc/net/stat/nf_conntrack`).
+    pub insert_failed: u64,
+    /// Packets dropped for that or for want of room.
+    pub dropped: u64,
+    /// Translated connections.
+    pub translations: Vec<Translation>,
+}
+
+/// How many connections to one destination share one translated source address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Translation {
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The address that the outside sees.
+    pub address: IpAddr,
+    /// Where they go.
+    pub destination: SocketAddr,
+    /// How many ports they take there.
+    pub ports: u32,
+}

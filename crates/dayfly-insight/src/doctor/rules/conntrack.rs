@@ -1,0 +1,118 @@
+//! Connection tracking or address translation is near its limit.
+
+use crate::doctor::Conntrack;
+use crate::doctor::{Evidence, Found, NamespaceEvidence, Rule, Severity};
+
+pub(super) const RULE: Rule = Rule {
+    code: "DF016",
+    title: "connection tracking near its limit",
+    severity: Severity::Warning,
+    page: include_str!("../../../findings/DF016.md"),
+    check,
+};
+
+/// From here on a new entry may find no room soon.
+const TABLE_FULL: f64 = 0.9;
+/// netfilter gives an outgoing connection a port of 1024-65535.
+const PORTS: f64 = 64512.0;
+/// It tries 128 + 64 + 32 + 16 + 8 ports and then gives up (`nf_nat_l4proto_unique_tuple` in
+/// `net/netfilter/nf_nat_core.c`).
+const PROBES: i32 = 248;
+/// At this fill one connection in 300,000 fails; at 98 % one in 150.
+const NAT_FULL: f64 = 0.95;
+
+fn check(evidence: &Evidence) -> Vec<Found> {
+    let tracked = evidence.namespaces.iter();
+    let tracked = tracked.filter_map(|namespace| Some((namespace, namespace.conntrack.as_ref()?)));
+    tracked.flat_map(|(namespace, conntrack)| findings(namespace, conntrack)).collect()
+}
+
+fn findings(namespace: &NamespaceEvidence, conntrack: &Conntrack) -> Vec<Found> {
+    let mut found = Vec::new();
+    let Conntrack { count, max, insert_failed, dropped, .. } = *conntrack;
+    if max > 0 && count as f64 >= max as f64 * TABLE_FULL {
+        found.push(
+            Found::within(
+                namespace,
+                format!("{count} of {max} entries are in use; a full table drops new connections"),
+            )
+            .remedy(
+                namespace
+                    .shell
+                    .sysctl("net.netfilter.nf_conntrack_max", &max.saturating_mul(2).to_string()),
+                "twice the room; about 0.3 kB of kernel memory for each entry",
+            ),
+        );
+    }
+    let crowded = conntrack.translations.iter();
+    for translation in crowded.filter(|one| f64::from(one.ports) >= PORTS * NAT_FULL) {
+        let fill = f64::from(translation.ports) / PORTS;
+        found.push(
+            Found::within(
+                namespace,
+                format!(
+                    "{} ports of {} are translated towards {} {}: {:.1} % of {PORTS}; {:.2} % of \
+                     new connections find none in {PROBES} tries and are dropped",
+                    translation.ports,
+                    translation.address,
+                    translation.protocol,
+                    translation.destination,
+                    fill * 100.0,
+                    fill.powi(PROBES) * 100.0,
+                ),
+            )
+            .remedy(
+                "translate to one more source address",
+                format!("{PORTS} ports more for each destination"),
+            ),
+        );
+    }
+    if insert_failed > 0 && !found.is_empty() {
+        found[0] = found[0].clone().and(format!(
+            "{insert_failed} entries could not be made and {dropped} packets were dropped since \
+             boot (insert_failed, drop)"
+        ));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use dayfly_ports::Protocol;
+
+    use super::*;
+    use crate::doctor::Translation;
+    use crate::doctor::rules::fixture::{namespace, on};
+
+    fn found(conntrack: Conntrack) -> Vec<Found> {
+        let mut one = namespace(vec![]);
+        one.conntrack = Some(conntrack);
+        check(&on(one))
+    }
+
+    #[test]
+    fn a_table_with_room_is_fine() {
+        let table =
+            |count| Conntrack { count, max: 1000, insert_failed: 3, ..Conntrack::default() };
+        assert!(found(table(899)).is_empty());
+        let full = found(table(900));
+        assert!(full[0].evidence[1].starts_with("3 entries could not be made"), "{full:?}");
+        assert!(full[0].remedies[0].action.ends_with("nf_conntrack_max=2000"), "{full:?}");
+    }
+
+    #[test]
+    fn the_chance_to_find_no_port_is_said() {
+        let nat = |ports| Conntrack {
+            translations: vec![Translation {
+                protocol: Protocol::Tcp,
+                address: "192.0.2.1".parse().unwrap(),
+                destination: "198.51.100.7:443".parse().unwrap(),
+                ports,
+            }],
+            ..Conntrack::default()
+        };
+        assert!(found(nat(61_000)).is_empty());
+        let full = found(nat(63_868));
+        assert!(full[0].evidence[0].contains("8.31 % of new connections"), "{full:?}");
+    }
+}
