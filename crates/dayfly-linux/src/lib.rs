@@ -11,11 +11,13 @@
 //! | [`sockopt`] | the socket options that rustix has no name for |
 //! | [`trial`] | what `bind()` says, by trying it for a moment |
 //! | [`owners`] | from a socket's inode to the process, user, unit and container that hold it |
+//! | [`evidence`] | what the doctor's rules look at |
 //! | [`observe`] | all of the above: one namespace, folded into a report |
 //!
 //! Nothing here changes the system or sends a packet.
 
 pub mod dump;
+pub mod evidence;
 pub mod namespace;
 pub mod observe;
 pub mod owners;

@@ -1,0 +1,132 @@
+//! What the doctor's rules look at, gathered from the live host.
+//!
+//! [`of_namespace`] answers for the calling thread's network namespace, [`sysctl_files`],
+//! [`configured_ports`] and [`selinux_enforced`] for the host. Whatever cannot be read is left
+//! empty: a rule that needs it stays silent.
+
+mod conntrack;
+mod counters;
+mod files;
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::thread;
+use std::time::Duration;
+
+use dayfly_insight::doctor::{Listening, NamespaceEvidence};
+use dayfly_insight::why::Shell;
+use dayfly_insight::{Fold, Socket, State};
+use dayfly_ports::{Protocol, Tuple};
+
+pub use files::{configured_ports, selinux_enforced, sysctl_files};
+
+use crate::observe::{Degradation, ObserveError, hash_seed, held_back, sweep};
+use crate::owners;
+use crate::settings;
+
+/// How to look at a namespace.
+#[derive(Clone, Debug, Default)]
+pub struct Look {
+    /// What it is called in the report.
+    pub name: String,
+    /// How commands are run in it.
+    pub shell: Shell,
+    /// Whether it is the host's own.
+    pub is_host: bool,
+    /// Ask the kernel about every port that the sockets do not settle (CAP_NET_ADMIN).
+    pub probe: bool,
+    /// For how long to count the connections that are opened; not at all if zero.
+    pub sample: Duration,
+}
+
+/// Longer than the kernel's timers are late: a TIME_WAIT that is over at both of two looks this
+/// far apart does not end.
+const STUCK: Duration = Duration::from_millis(1500);
+
+/// Everything about the calling thread's network namespace, and what could not be seen of it.
+///
+/// # Errors
+/// As [`observe`](crate::observe::observe).
+pub fn of_namespace(look: &Look) -> Result<(NamespaceEvidence, Vec<Degradation>), ObserveError> {
+    let settings = settings::read().map_err(ObserveError::Settings)?;
+    let opens_per_second = counters::opens_per_second(look.sample);
+    let seed = hash_seed();
+    let usable = Box::new(settings.usable(Protocol::Tcp));
+    let start = || Seen {
+        fold: Fold::new(settings.clone(), seed),
+        usable: usable.clone(),
+        listeners: Vec::new(),
+        overdue: Vec::new(),
+    };
+    let (mut seen, mut degraded) = sweep(&settings, start, Seen::add)?;
+    if look.probe {
+        match held_back(&seen.fold.unsettled()) {
+            Ok(bound) => seen.fold.settle(&bound),
+            Err(error) => degraded.push(Degradation::NotProbed { error }),
+        }
+    }
+    let stuck_time_wait = if seen.overdue.is_empty() {
+        Vec::new()
+    } else {
+        thread::sleep(STUCK);
+        let (again, _) = sweep(&settings, Vec::new, add_overdue)?;
+        let again: BTreeSet<Tuple> = again.iter().map(|socket: &Socket| socket.tuple).collect();
+        seen.overdue.into_iter().filter(|socket| again.contains(&socket.tuple)).collect()
+    };
+    let evidence = NamespaceEvidence {
+        name: look.name.clone(),
+        shell: look.shell.clone(),
+        is_host: look.is_host,
+        headroom: seen.fold.finish(),
+        listeners: named(&seen.listeners),
+        stuck_time_wait,
+        time_wait_overflow: counters::time_wait_overflow(),
+        conntrack: conntrack::read(),
+        opens_per_second,
+    };
+    Ok((evidence, degraded))
+}
+
+/// What one sweep keeps.
+struct Seen {
+    fold: Fold,
+    /// Listeners inside the range: the only ones that a rule asks for.
+    listeners: Vec<Socket>,
+    overdue: Vec<Socket>,
+    usable: Box<dayfly_ports::PortSet>,
+}
+
+impl Seen {
+    fn add(&mut self, socket: &Socket) {
+        self.fold.add(socket);
+        if socket.state == State::Listen && self.usable.contains(socket.tuple.local_port) {
+            self.listeners.push(*socket);
+        }
+        add_overdue(&mut self.overdue, socket);
+    }
+}
+
+fn add_overdue(overdue: &mut Vec<Socket>, socket: &Socket) {
+    if socket.state == State::TimeWait && socket.timer_ms == 0 {
+        overdue.push(*socket);
+    }
+}
+
+/// The listeners with their owners, one pass over `/proc` for all of them.
+fn named(listeners: &[Socket]) -> Vec<Listening> {
+    let owners = owners::find(listeners.iter().map(|socket| socket.inode));
+    let mut named: Vec<Listening> = listeners
+        .iter()
+        .map(|socket| Listening {
+            protocol: socket.tuple.protocol,
+            address: SocketAddr::new(socket.tuple.local_address, socket.tuple.local_port.number()),
+            owner: owners.of(socket.inode).map(|owner| {
+                let unit = owner.unit.as_deref().map(|unit| format!(", {unit}"));
+                format!("{} (pid {}{})", owner.name, owner.pid, unit.unwrap_or_default())
+            }),
+        })
+        .collect();
+    named.sort_by_key(|listening| (listening.address.port(), listening.address.ip()));
+    named.dedup();
+    named
+}
