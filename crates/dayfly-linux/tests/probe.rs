@@ -31,7 +31,7 @@ fn leave_time_wait(server: &Socket, destination: SocketAddr) -> u16 {
     let client = SocketOptions::tcp().connect(destination).unwrap();
     let other_end = server.accept().unwrap();
     let port = client.port();
-    client.finish();
+    client.finish_before(&other_end);
     other_end.finish();
     port
 }
