@@ -10,6 +10,7 @@ use crate::{Socket, SocketOptions};
 pub struct Drained {
     sockets: Vec<Socket>,
     ports: Vec<u16>,
+    refusal: Option<io::Error>,
 }
 
 impl Drained {
@@ -24,6 +25,12 @@ impl Drained {
     #[must_use]
     pub fn before_other_parity(&self, low: u16) -> usize {
         self.ports.iter().take_while(|port| **port % 2 == low % 2).count()
+    }
+
+    /// What the kernel said in the end.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&io::Error> {
+        self.refusal.as_ref()
     }
 
     /// The open sockets, to keep some of them.
@@ -56,14 +63,17 @@ fn until_refused(
     what: &str,
     address: SocketAddr,
 ) -> Drained {
-    let mut drained = Drained { sockets: Vec::new(), ports: Vec::new() };
+    let mut drained = Drained { sockets: Vec::new(), ports: Vec::new(), refusal: None };
     loop {
         match open() {
             Ok(socket) => {
                 drained.ports.push(socket.port());
                 drained.sockets.push(socket);
             }
-            Err(error) if is_exhaustion(&error) => return drained,
+            Err(error) if is_exhaustion(&error) => {
+                drained.refusal = Some(error);
+                return drained;
+            }
             Err(error) => {
                 panic!("cannot {what} {address} after {} times: {error}", drained.ports.len())
             }
