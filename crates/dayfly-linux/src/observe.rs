@@ -7,7 +7,7 @@ use dayfly_insight::{DestinationKey, Fold, Headroom, Settings, Socket};
 use dayfly_ports::{PortSet, Protocol};
 
 use crate::dump::{DumpError, Dumper};
-use crate::probe::{Family, PortVerdict, Probe, ProbeError};
+use crate::probe::{Probe, ProbeError};
 use crate::settings::{self, SettingsError};
 use crate::sock_diag::StateMask;
 use crate::{namespace, route};
@@ -130,16 +130,9 @@ pub fn sweep<S>(
 /// not to an address or a family, so one question each is enough.
 ///
 /// # Errors
-/// As [`Probe::new`] and [`Probe::bucket`].
+/// As [`Probe::new`] and [`Probe::buckets`].
 pub fn held_back(ports: &PortSet) -> Result<PortSet, ProbeError> {
-    let probe = Probe::new()?;
-    let mut bound = PortSet::EMPTY;
-    for port in ports {
-        if probe.bucket(Family::V4, port)? != PortVerdict::Free {
-            bound.insert(port);
-        }
-    }
-    Ok(bound)
+    Probe::new()?.buckets(ports)
 }
 
 /// How often a dump is tried that the kernel says it disturbed.

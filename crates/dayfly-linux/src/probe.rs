@@ -16,15 +16,21 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::NonZero;
 use std::os::fd::OwnedFd;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use dayfly_ports::{ParseRangeError, Port, PortRange};
+use dayfly_ports::{ParseRangeError, Port, PortRange, PortSet};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use crate::sockopt;
 
+/// More threads than this would only fight for the same hash buckets.
+const MOST_THREADS: usize = 8;
+/// Fewer questions than this are answered before a thread has started.
+const FEWEST_PER_THREAD: usize = 256;
 const RANGE_SYSCTL: &str = "/proc/sys/net/ipv4/ip_local_port_range";
 
 /// The right to ask, proven once.
@@ -99,6 +105,56 @@ impl Probe {
             Family::V6 => Ipv6Addr::LOCALHOST.into(),
         };
         self.port(None, SocketAddr::new(loopback, 0), port)
+    }
+
+    /// Those of `ports` that are lost to every automatic `connect()`: [`Probe::bucket`] for many,
+    /// several at a time, with one socket for each thread.
+    ///
+    /// # Errors
+    /// As [`Probe::bucket`].
+    pub fn buckets(&self, ports: &PortSet) -> Result<PortSet, ProbeError> {
+        let threads = thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
+        let ports: Vec<Port> = ports.iter().collect();
+        let share = ports.len().div_ceil(threads).max(FEWEST_PER_THREAD);
+        let mut lost = PortSet::EMPTY;
+        thread::scope(|scope| {
+            // A thread starts in the network namespace of the one that makes it.
+            let shares: Vec<_> = ports
+                .chunks(share)
+                .map(|share| scope.spawn(move || self.buckets_of(share)))
+                .collect();
+            for share in shares {
+                match share.join() {
+                    Ok(found) => lost.extend(found?),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+            Ok(lost)
+        })
+    }
+
+    fn buckets_of(&self, ports: &[Port]) -> Result<Vec<Port>, ProbeError> {
+        let nowhere = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0);
+        let mut lost = Vec::new();
+        let mut socket = repair_socket(AddressFamily::INET)?;
+        for &port in ports {
+            if !self.range.contains(port) {
+                lost.push(port);
+                continue;
+            }
+            narrow(&socket, PortRange::single(port))?;
+            match rustix::net::connect(&socket, &nowhere) {
+                Ok(()) if rustix::net::connect_unspec(&socket).is_ok() => {}
+                // A socket that does not let go of its port would spoil the next answer.
+                Ok(()) => socket = repair_socket(AddressFamily::INET)?,
+                Err(Errno::ADDRNOTAVAIL) => lost.push(port),
+                Err(Errno::NETUNREACH | Errno::HOSTUNREACH) => {
+                    return Err(ProbeErrorKind::NoRoute(nowhere.ip()).into());
+                }
+                Err(errno) => return Err(refused("connect")(errno)),
+            }
+        }
+        Ok(lost)
     }
 
     /// Runs the whole search, as a plain `connect()` to `destination` would now, and says what it

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use dayfly_linux::probe::{Family, PortVerdict, Probe, ProbeErrorKind};
-use dayfly_ports::{Port, PortRange};
-use dayfly_testkit::{Namespace, Socket, SocketOptions, drain, mapped, needs, privileged};
+use dayfly_ports::{Port, PortRange, PortSet};
+use dayfly_testkit::{Namespace, Server, Socket, SocketOptions, drain, mapped, needs, privileged};
 
 const LOW: u16 = 40000;
 const HIGH: u16 = 40039;
@@ -24,16 +24,6 @@ fn address(text: &str) -> SocketAddr {
 
 fn listen(text: &str) -> Socket {
     SocketOptions::tcp().listen(address(text)).unwrap()
-}
-
-/// A connection that the client ends first; the port that its TIME_WAIT holds.
-fn leave_time_wait(server: &Socket, destination: SocketAddr) -> u16 {
-    let client = SocketOptions::tcp().connect(destination).unwrap();
-    let other_end = server.accept().unwrap();
-    let port = client.port();
-    client.finish_before(&other_end);
-    other_end.finish();
-    port
 }
 
 /// Every counter of `/proc/net/snmp` in the calling thread's namespace, as `Tcp.OutSegs`.
@@ -80,6 +70,9 @@ fn thousands_of_questions_leave_no_trace() {
             assert_eq!(probe.bucket(Family::V4, port), Ok(PortVerdict::Free));
             granted += 1;
         }
+        let all = PortSet::from(probe.range());
+        assert_eq!(probe.buckets(&all), Ok(PortSet::EMPTY));
+        granted += i64::from(all.len());
         let mut after = counters();
         // Closing an established socket without a FIN is what this counter counts; it is the only
         // one that moves.
@@ -150,6 +143,9 @@ fn every_port_gets_the_answer_that_a_connection_gets() {
         let expected =
             [40001, 40002, 40003, 40004, 40005, 40006, 40007, 40008, 40030, 40031, 40032, 40033];
         assert_eq!(lost, expected);
+        let all = PortSet::from(probe.range());
+        let together = probe.buckets(&all).unwrap();
+        assert_eq!(together.iter().map(Port::number).collect::<Vec<_>>(), expected);
     });
 }
 
@@ -182,8 +178,8 @@ fn a_reusable_time_wait_is_free_and_the_question_uses_it_up() {
     namespace.sysctl("net.ipv4.tcp_tw_reuse_delay", "1");
     namespace.run(|| {
         let destination = address("127.0.0.1:80");
-        let server = listen("127.0.0.1:80");
-        let port = leave_time_wait(&server, destination);
+        let server = Server::open(&SocketOptions::tcp(), destination).unwrap();
+        let port = server.leave_time_wait(&SocketOptions::tcp()).unwrap();
         assert_eq!(time_wait_count(), 1);
         let probe = Probe::new().unwrap();
         // The delay is counted in milliseconds of the connection's own time stamps.
@@ -201,8 +197,8 @@ fn a_time_wait_that_is_not_reusable_stays_and_is_taken() {
     namespace.sysctl("net.ipv4.tcp_tw_reuse", "0");
     namespace.run(|| {
         let destination = address("127.0.0.1:80");
-        let server = listen("127.0.0.1:80");
-        let port = leave_time_wait(&server, destination);
+        let server = Server::open(&SocketOptions::tcp(), destination).unwrap();
+        let port = server.leave_time_wait(&SocketOptions::tcp()).unwrap();
         let probe = Probe::new().unwrap();
         let port = Port::new(port);
         assert_eq!(probe.port(None, destination, port), Ok(PortVerdict::Taken));

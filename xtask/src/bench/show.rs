@@ -1,5 +1,5 @@
 //! What `dayfly show --json` costs: next to a program that receives the same dump and only counts
-//! it, and next to `ss -tan`.
+//! it, and next to `ss -tan`. What `dayfly why` costs next to `dayfly show`.
 //!
 //! Every dump walks the socket table of the whole host, so the times hold for a quiet machine; the
 //! ratios hold for any, since the programs take turns. TIME_WAIT lasts a minute: that is how long
@@ -18,9 +18,10 @@ use super::{bare, median};
 use crate::shell::{self, Done};
 
 /// What is promised: at most so many times the bare dump, at most so long on an idle host, at
-/// least so many times faster than `ss`, at most so much memory.
+/// least so many times faster than `ss`, `why` at most so many times `show`, at most so much memory.
 const MOST_OVER_BARE: f64 = 1.15;
 const LEAST_UNDER_SS: f64 = 5.0;
+const MOST_WHY_OVER_SHOW: f64 = 2.0;
 const MOST_IDLE_MS: f64 = 10.0;
 const MOST_PEAK_KIB: u64 = 16 * 1024;
 /// Peak memory may differ by this much between few sockets and many, and is still called flat.
@@ -38,7 +39,7 @@ const IDLE_ROUNDS: usize = 50;
 const TIME_WAIT: Duration = Duration::from_secs(56);
 
 /// The programs, in the order in which they take turns.
-const PROGRAMS: [&str; 3] = ["bare dump", "dayfly show", "ss -tan"];
+const PROGRAMS: [&str; 4] = ["bare dump", "dayfly show", "ss -tan", "dayfly why"];
 
 /// Makes the sockets, measures, prints the table; fails when a promise is not kept.
 pub(crate) fn run(_words: &[&str]) -> Done {
@@ -72,6 +73,11 @@ pub(crate) fn run(_words: &[&str]) -> Done {
         &format!("ss / show = {under_ss:.2}, at least {LEAST_UNDER_SS}"),
         under_ss >= LEAST_UNDER_SS,
     );
+    let why = many.ratio(3, 1);
+    promise(
+        &format!("why / show = {why:.2}, at most {MOST_WHY_OVER_SHOW}"),
+        why <= MOST_WHY_OVER_SHOW,
+    );
     let (low, high) = (few.peak_kib(1), many.peak_kib(1));
     promise(&format!("peak memory {high} KiB, at most {MOST_PEAK_KIB}"), high <= MOST_PEAK_KIB);
     promise(
@@ -99,8 +105,8 @@ impl Programs {
         Ok(Programs { dayfly: folder.join("dayfly"), xtask: folder.join("xtask") })
     }
 
-    /// All three start in the same way and are inside the namespace from the start.
-    fn commands(&self, namespace: &Namespace) -> [Command; 3] {
+    /// All of them start in the same way and are inside the namespace from the start.
+    fn commands(&self, namespace: &Namespace) -> [Command; 4] {
         let start = |program: &Path, words: &[&str]| {
             let mut command = namespace.command(program);
             command.args(words);
@@ -110,21 +116,22 @@ impl Programs {
             start(&self.xtask, &["bench", bare::NAME]),
             start(&self.dayfly, &["show", "--json"]),
             start(Path::new("ss"), &["-tan"]),
+            start(&self.dayfly, &["why", "127.0.1.1:80", "--json"]),
         ]
     }
 }
 
-fn idle(here: &Programs) -> Result<[Vec<Took>; 3], String> {
+fn idle(here: &Programs) -> Result<[Vec<Took>; 4], String> {
     let namespace = Namespace::new();
     take_turns(&mut here.commands(&namespace), IDLE_ROUNDS, None)
 }
 
 fn take_turns(
-    commands: &mut [Command; 3],
+    commands: &mut [Command; 4],
     rounds: usize,
     until: Option<Instant>,
-) -> Result<[Vec<Took>; 3], String> {
-    let mut all = [const { Vec::new() }; 3];
+) -> Result<[Vec<Took>; 4], String> {
+    let mut all = [const { Vec::new() }; 4];
     for round in 0..rounds {
         if round > 0 && until.is_some_and(|until| Instant::now() >= until) {
             break;
@@ -141,7 +148,7 @@ struct Measured {
     sockets: u64,
     sockets_after: u64,
     made_in: Duration,
-    took: [Vec<Took>; 3],
+    took: [Vec<Took>; 4],
 }
 
 fn crowded(here: &Programs, sockets: usize, rounds: usize) -> Result<Measured, String> {

@@ -21,7 +21,9 @@ pub struct DestinationStudy {
     holders: BTreeMap<Port, Holder>,
     listeners: BTreeMap<Port, Vec<Listener>>,
     claimed: Box<PortSet>,
-    elsewhere: BTreeMap<Port, Socket>,
+    /// The first connection to another destination from each port, and those ports.
+    elsewhere: Vec<Socket>,
+    elsewhere_ports: Box<PortSet>,
     bound_elsewhere: Box<PortSet>,
 }
 
@@ -39,7 +41,8 @@ impl DestinationStudy {
             holders: BTreeMap::new(),
             listeners: BTreeMap::new(),
             claimed: Box::default(),
-            elsewhere: BTreeMap::new(),
+            elsewhere: Vec::new(),
+            elsewhere_ports: Box::default(),
             bound_elsewhere: Box::default(),
         }
     }
@@ -75,17 +78,22 @@ impl DestinationStudy {
                 if self.is_there(tuple.local_address, tuple.remote_address, tuple.remote_port) {
                     // The tuple itself is the stronger reason.
                     self.holders.insert(port, holder);
-                } else {
-                    self.elsewhere.entry(port).or_insert(*socket);
+                } else if self.elsewhere_ports.insert(port) {
+                    self.elsewhere.push(*socket);
                 }
             }
         }
     }
 
-    /// The ports that a probe has to ask the kernel about, as [`Fold::unsettled`].
+    /// The ports that a probe has to ask the kernel about: those of [`Fold::unsettled`] that have no
+    /// connection to this destination, which is reason enough.
     #[must_use]
     pub fn unsettled(&self) -> PortSet {
-        self.fold.unsettled()
+        let mut unsettled = self.fold.unsettled();
+        for port in self.holders.keys() {
+            unsettled.remove(*port);
+        }
+        unsettled
     }
 
     /// Takes the kernel's answer in, as [`Fold::settle`].
@@ -97,8 +105,9 @@ impl DestinationStudy {
     /// The answer.
     #[must_use]
     pub fn finish(mut self) -> DestinationAnswer {
-        for port in &*self.bound_elsewhere {
-            if let Some(&socket) = self.elsewhere.get(&port) {
+        for &socket in &self.elsewhere {
+            let port = socket.tuple.local_port;
+            if self.bound_elsewhere.contains(port) {
                 let holder = Holder { kind: HolderKind::Elsewhere, socket };
                 self.holders.entry(port).or_insert(holder);
             }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use dayfly_insight::forecast::{Forecast, Sample};
 use dayfly_insight::why::{DestinationAnswer, DestinationStudy, DestinationVerdict, HolderKind};
 use dayfly_insight::{DestinationKey, Settings};
-use dayfly_linux::observe::{Degradation, ObserveError, hash_seed, held_back, sweep};
+use dayfly_linux::observe::{Degradation, ObserveError, hash_seed, sweep};
 use dayfly_linux::probe::{Probe, ProbeError};
 use dayfly_linux::{route, settings};
 use dayfly_ports::{Port, PortSet, Protocol};
@@ -146,11 +146,12 @@ fn judge(
     probe: Option<&Result<Probe, ProbeError>>,
     degraded: &mut Vec<Degradation>,
 ) -> Vec<Part> {
-    if let (Some(Ok(_)), Some(first)) = (probe, studies.first()) {
-        // Which buckets are bound does not depend on the destination.
-        match held_back(&first.unsettled()) {
-            Ok(bound) => studies.iter_mut().for_each(|study| study.settle(&bound)),
-            Err(error) => degraded.push(Degradation::NotProbed { error }),
+    if let Some(Ok(probe)) = probe {
+        for study in &mut studies {
+            match probe.buckets(&study.unsettled()) {
+                Ok(bound) => study.settle(&bound),
+                Err(error) => degraded.push(Degradation::NotProbed { error }),
+            }
         }
     }
     let part = |study: DestinationStudy| {
