@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::net::{IpAddr, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Once};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::mount::{UnmountFlags, mount_bind, unmount};
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
@@ -139,6 +141,25 @@ impl Namespace {
             words.push("nodad");
         }
         self.ip(&words);
+        self.wait_for_address(address.split('/').next().unwrap_or(address));
+    }
+
+    /// Waits until something sent to an own address arrives: the kernel lays the route to an IPv6
+    /// address in a work queue, after `ip` has returned.
+    fn wait_for_address(&self, address: &str) {
+        let ip: IpAddr = address.parse().expect("an address is added");
+        let arrives = || {
+            let socket = UdpSocket::bind((ip, 0))?;
+            socket.set_read_timeout(Some(Duration::from_millis(2)))?;
+            socket.connect(socket.local_addr()?)?;
+            socket.send(b"?")?;
+            socket.recv(&mut [0])
+        };
+        let begun = Instant::now();
+        while let Err(error) = self.run(arrives) {
+            assert!(begun.elapsed() < Duration::from_secs(5), "{ip} stays unreachable: {error}");
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Adds a route, in the words of ip-route(8): `add_route("default via 10.9.0.1")`.
@@ -169,9 +190,12 @@ impl Namespace {
             "netns",
             other.name(),
         ]);
-        for (namespace, (interface, address)) in [(self, here), (other, there)] {
-            namespace.add_address(interface, address);
+        let ends = [(self, here), (other, there)];
+        for (namespace, (interface, _)) in ends {
             namespace.run(|| link::up(interface)).expect("the cable's end comes up");
+        }
+        for (namespace, (interface, address)) in ends {
+            namespace.add_address(interface, address);
         }
     }
 
@@ -306,5 +330,19 @@ mod tests {
         let _server = far.run(|| crate::SocketOptions::tcp().listen(destination)).unwrap();
         let client = near.run(|| crate::SocketOptions::tcp().connect(destination)).unwrap();
         assert_eq!(client.local().ip().to_string(), "10.9.0.1");
+    }
+
+    #[test]
+    fn an_ipv6_address_can_be_used_at_once() {
+        crate::privileged!();
+        crate::needs!("ip", "iproute2");
+        let (near, far) = (Namespace::new(), Namespace::new());
+        near.connect_to(&far, ("east", "fd00::1/64"), ("west", "fd00::2/64"));
+        far.add_address("lo", "fd01::1/128");
+        for (namespace, place) in [(&near, "[fd00::2]:80"), (&far, "[fd01::1]:81")] {
+            let place = place.parse().unwrap();
+            let _server = far.run(|| crate::SocketOptions::tcp().listen(place)).unwrap();
+            namespace.run(|| crate::SocketOptions::tcp().connect(place)).unwrap();
+        }
     }
 }
