@@ -114,13 +114,26 @@ impl Namespace {
         &self.name
     }
 
+    /// Whether it is the calling thread's.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        fs::metadata(OWN).is_ok_and(|own| own.ino() == self.id)
+    }
+
+    /// Whether the files of this system (`/etc/sysctl.d`, units) are about it: it is the caller's
+    /// own, and that of process 1 unless that may not be looked at.
+    #[must_use]
+    pub fn is_host(&self) -> bool {
+        self.is_own() && fs::metadata(INIT).map_or(true, |init| init.ino() == self.id)
+    }
+
     /// Runs `work` inside the namespace and returns what it returned. The calling thread stays
     /// where it is: another thread enters, unless the namespace is the caller's own.
     ///
     /// # Errors
     /// [`NamespaceError`] when the namespace may not be entered (CAP_SYS_ADMIN).
     pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, NamespaceError> {
-        if fs::metadata(OWN).is_ok_and(|own| own.ino() == self.id) {
+        if self.is_own() {
             return Ok(work());
         }
         let refused = |error: io::Error| {

@@ -48,7 +48,8 @@ impl Namespace {
             remove_left_overs();
         });
         let counter = COUNTER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("{PREFIX}{}-{counter}", std::process::id());
+        // Always as long, so that a report that names it breaks its lines at the same places.
+        let name = format!("{PREFIX}{:07}-{counter:03}", std::process::id());
         let path = Path::new(FOLDER).join(&name);
         let made = thread::scope(|scope| scope.spawn(|| make(&path)).join())
             .expect("the thread that makes a namespace does not panic");
@@ -264,7 +265,8 @@ fn remove_left_overs() {
         let owner = name
             .to_str()
             .and_then(|name| name.strip_prefix(PREFIX))
-            .and_then(|rest| rest.split('-').next());
+            .and_then(|rest| rest.split('-').next())
+            .map(|process| process.trim_start_matches('0'));
         if let Some(process) = owner
             && !Path::new("/proc").join(process).exists()
         {

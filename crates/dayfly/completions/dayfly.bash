@@ -19,6 +19,9 @@ _dayfly() {
             dayfly,completions)
                 cmd="dayfly__subcmd__completions"
                 ;;
+            dayfly,doctor)
+                cmd="dayfly__subcmd__doctor"
+                ;;
             dayfly,help)
                 cmd="dayfly__subcmd__help"
                 ;;
@@ -33,6 +36,9 @@ _dayfly() {
                 ;;
             dayfly__subcmd__help,completions)
                 cmd="dayfly__subcmd__help__subcmd__completions"
+                ;;
+            dayfly__subcmd__help,doctor)
+                cmd="dayfly__subcmd__help__subcmd__doctor"
                 ;;
             dayfly__subcmd__help,help)
                 cmd="dayfly__subcmd__help__subcmd__help"
@@ -53,7 +59,7 @@ _dayfly() {
 
     case "${cmd}" in
         dayfly)
-            opts="-h -V --netns --all-netns --destination --protocol --top --probe --json --watch --color --help --version show why completions man help"
+            opts="-h -V --netns --all-netns --destination --protocol --top --probe --json --watch --color --help --version show why doctor completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -104,8 +110,54 @@ _dayfly() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        dayfly__subcmd__doctor)
+            opts="-h --netns --all-netns --only --ignore --explain --fail-on --file --for --probe --json --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --netns)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --only)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ignore)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --explain)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --fail-on)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --for)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         dayfly__subcmd__help)
-            opts="show why completions man help"
+            opts="show why doctor completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -119,6 +171,20 @@ _dayfly() {
             return 0
             ;;
         dayfly__subcmd__help__subcmd__completions)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dayfly__subcmd__help__subcmd__doctor)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

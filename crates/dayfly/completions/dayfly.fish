@@ -39,6 +39,7 @@ complete -c dayfly -n "__fish_dayfly_needs_command" -s h -l help -d 'Print help 
 complete -c dayfly -n "__fish_dayfly_needs_command" -s V -l version -d 'Print version'
 complete -c dayfly -n "__fish_dayfly_needs_command" -f -a "show" -d 'Show how much room every destination has left (the default)'
 complete -c dayfly -n "__fish_dayfly_needs_command" -f -a "why" -d 'Say who holds a port, or why a destination cannot be reached any more'
+complete -c dayfly -n "__fish_dayfly_needs_command" -f -a "doctor" -d 'Say what is wrong, who did it and what to do; exit code 1 if anything is'
 complete -c dayfly -n "__fish_dayfly_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
 complete -c dayfly -n "__fish_dayfly_needs_command" -f -a "man" -d 'Print the manual page, in roff'
 complete -c dayfly -n "__fish_dayfly_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -65,10 +66,25 @@ never\t'Not at all'"
 complete -c dayfly -n "__fish_dayfly_using_subcommand why" -l no-probe -d 'Do not ask the kernel\'s own port search, which needs CAP_NET_ADMIN and sends no packet'
 complete -c dayfly -n "__fish_dayfly_using_subcommand why" -l json -d 'Print JSON; docs/json.md explains every name'
 complete -c dayfly -n "__fish_dayfly_using_subcommand why" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dayfly -n "__fish_dayfly_using_subcommand doctor" -l netns -d 'Look at this network namespace instead of the current one: a name of `ip netns`, a process id, or a path' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand doctor" -l only -d 'Apply these rules only, by their codes, separated by commas' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand doctor" -l ignore -d 'Leave these rules out, by their codes, separated by commas' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand doctor" -l explain -d 'Print what this finding means, how to see it and what to do, and look at nothing' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand doctor" -l fail-on -d 'The least severity that makes the exit code 1: info, warning or critical' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand doctor" -l file -d 'Read the ports of this compose file, Kubernetes manifest or socket unit too' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand doctor" -l for -d 'Count for so long how many connections are opened' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand doctor" -l color -d 'When to use colour. NO_COLOR is respected' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Also into a pipe'
+never\t'Not at all'"
+complete -c dayfly -n "__fish_dayfly_using_subcommand doctor" -l all-netns -d 'Look at every network namespace of the host'
+complete -c dayfly -n "__fish_dayfly_using_subcommand doctor" -l probe -d 'Ask the kernel itself about every port that the list of sockets leaves open. Sends no packet; needs CAP_NET_ADMIN'
+complete -c dayfly -n "__fish_dayfly_using_subcommand doctor" -l json -d 'Print JSON; docs/json.md explains every name'
+complete -c dayfly -n "__fish_dayfly_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dayfly -n "__fish_dayfly_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c dayfly -n "__fish_dayfly_using_subcommand man" -s h -l help -d 'Print help'
-complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why completions man help" -f -a "show" -d 'Show how much room every destination has left (the default)'
-complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why completions man help" -f -a "why" -d 'Say who holds a port, or why a destination cannot be reached any more'
-complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why completions man help" -f -a "completions" -d 'Print a completion script for a shell'
-complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why completions man help" -f -a "man" -d 'Print the manual page, in roff'
-complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor completions man help" -f -a "show" -d 'Show how much room every destination has left (the default)'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor completions man help" -f -a "why" -d 'Say who holds a port, or why a destination cannot be reached any more'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor completions man help" -f -a "doctor" -d 'Say what is wrong, who did it and what to do; exit code 1 if anything is'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor completions man help" -f -a "completions" -d 'Print a completion script for a shell'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor completions man help" -f -a "man" -d 'Print the manual page, in roff'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

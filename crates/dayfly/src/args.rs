@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use dayfly_insight::doctor::{ParseSeverityError, Severity};
 use dayfly_ports::Protocol;
 
 use crate::subject::Subject;
@@ -42,6 +43,7 @@ The bar:
 
 Exit status:
   0  fine
+  1  doctor: findings
   2  wrong usage, or nothing could be said";
 
 #[derive(Debug, Subcommand)]
@@ -55,6 +57,8 @@ pub(crate) enum Verb {
     /// stands in the way of every usable port, who holds most, what the kernel's own search finds,
     /// and what helps.
     Why(WhyArgs),
+    /// Say what is wrong, who did it and what to do; exit code 1 if anything is.
+    Doctor(DoctorArgs),
     /// Print a completion script for a shell.
     Completions {
         /// The shell to complete for.
@@ -148,6 +152,55 @@ pub(crate) struct WhyArgs {
     pub(crate) color: ColorChoice,
 }
 
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// Look at this network namespace instead of the current one: a name of `ip netns`, a process
+    /// id, or a path.
+    #[arg(long, value_name = "NAME|PID|PATH", conflicts_with = "all_netns")]
+    pub(crate) netns: Option<String>,
+
+    /// Look at every network namespace of the host.
+    #[arg(long)]
+    pub(crate) all_netns: bool,
+
+    /// Apply these rules only, by their codes, separated by commas.
+    #[arg(long, value_name = "CODE", value_delimiter = ',')]
+    pub(crate) only: Vec<String>,
+
+    /// Leave these rules out, by their codes, separated by commas.
+    #[arg(long, value_name = "CODE", value_delimiter = ',')]
+    pub(crate) ignore: Vec<String>,
+
+    /// Print what this finding means, how to see it and what to do, and look at nothing.
+    #[arg(long, value_name = "CODE")]
+    pub(crate) explain: Option<String>,
+
+    /// The least severity that makes the exit code 1: info, warning or critical.
+    #[arg(long, value_name = "SEVERITY", default_value = "warning", value_parser = severity)]
+    pub(crate) fail_on: Severity,
+
+    /// Read the ports of this compose file, Kubernetes manifest or socket unit too.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) file: Vec<String>,
+
+    /// Count for so long how many connections are opened.
+    #[arg(long = "for", value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) watch: Option<Duration>,
+
+    /// Ask the kernel itself about every port that the list of sockets leaves open. Sends no
+    /// packet; needs CAP_NET_ADMIN.
+    #[arg(long)]
+    pub(crate) probe: bool,
+
+    /// Print JSON; docs/json.md explains every name.
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// When to use colour. NO_COLOR is respected.
+    #[arg(long, value_name = "WHEN", default_value = "auto", hide_default_value = true)]
+    pub(crate) color: ColorChoice,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ColorChoice {
     /// On a terminal, unless NO_COLOR is set.
@@ -171,6 +224,10 @@ impl ColorChoice {
 
 fn protocol(text: &str) -> Result<Protocol, String> {
     text.parse().map_err(|error: dayfly_ports::ParseProtocolError| error.to_string())
+}
+
+fn severity(text: &str) -> Result<Severity, String> {
+    text.parse().map_err(|error: ParseSeverityError| error.to_string())
 }
 
 fn rows(text: &str) -> Result<usize, String> {

@@ -4,10 +4,11 @@
 //! args (what was typed) -> show::Request (what is meant) -> show::Report -> render (table | JSON)
 //! ```
 //!
-//! Data goes to standard output, everything else to standard error. Exit code 0: fine; 2: wrong
-//! usage, or nothing could be said.
+//! Data goes to standard output, everything else to standard error. Exit code 0: fine; 1: the
+//! doctor has findings; 2: wrong usage, or nothing could be said.
 
 mod args;
+mod doctor;
 mod error;
 mod pages;
 mod place;
@@ -34,15 +35,17 @@ pub const SCHEMA_VERSION: u32 = 1;
 pub fn run() -> ExitCode {
     // Wrong usage ends here, with a sentence and exit code 2.
     let cli = Cli::parse();
+    let done = |()| ExitCode::SUCCESS;
     let result = match cli.verb {
-        None => show::run(&cli.show),
-        Some(Verb::Show(show)) => show::run(&show),
-        Some(Verb::Why(why)) => why::run(&why),
-        Some(Verb::Completions { shell }) => pages::print_completions(shell),
-        Some(Verb::Man) => pages::print_manual(),
+        None => show::run(&cli.show).map(done),
+        Some(Verb::Show(show)) => show::run(&show).map(done),
+        Some(Verb::Why(why)) => why::run(&why).map(done),
+        Some(Verb::Doctor(doctor)) => doctor::run(&doctor),
+        Some(Verb::Completions { shell }) => pages::print_completions(shell).map(done),
+        Some(Verb::Man) => pages::print_manual().map(done),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         // The reader of our output has gone (`dayfly | head`): nobody is left to tell.
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             ExitCode::SUCCESS

@@ -2,7 +2,7 @@
 //! cannot be looked at.
 
 use dayfly_insight::why::Shell;
-use dayfly_linux::namespace::{Namespace, NamespaceError};
+use dayfly_linux::namespace::{Namespace, NamespaceError, Survey};
 use dayfly_linux::observe::{Degradation, ObserveError};
 
 use crate::error::Failure;
@@ -62,6 +62,41 @@ pub(crate) fn impossible(error: &ObserveError) -> Failure {
         ),
         ObserveError::Namespace(error) => refused(error),
     }
+}
+
+/// One of several namespaces could not be looked at.
+pub(crate) fn unseen(name: &str, error: &ObserveError) -> Note {
+    Note {
+        what: format!("network namespace {name}"),
+        why: error.to_string(),
+        fix: match error {
+            ObserveError::Namespace(error) if error.is_permission() => with_sudo(),
+            _ => String::new(),
+        },
+    }
+}
+
+/// What a search for all namespaces could not see.
+pub(crate) fn notes_of(survey: &Survey) -> Vec<Note> {
+    let mut notes: Vec<Note> = survey
+        .unreadable
+        .iter()
+        .map(|error| Note {
+            what: "a network namespace".to_owned(),
+            why: error.to_string(),
+            fix: if error.is_permission() { with_sudo() } else { String::new() },
+        })
+        .collect();
+    let hidden = survey.hidden_processes;
+    if hidden > 0 {
+        let processes = if hidden == 1 { "process" } else { "processes" };
+        notes.push(Note {
+            what: format!("the network namespaces of {hidden} {processes}"),
+            why: "they may only be looked at with CAP_SYS_PTRACE".to_owned(),
+            fix: with_sudo(),
+        });
+    }
+    notes
 }
 
 /// What a degradation means to a person.

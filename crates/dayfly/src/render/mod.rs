@@ -1,6 +1,8 @@
 //! How a report looks: JSON for programs, a table for people.
 
 pub(crate) mod bar;
+pub(crate) mod doctor;
+pub(crate) mod doctor_json;
 pub(crate) mod json;
 pub(crate) mod style;
 pub(crate) mod table;

@@ -118,7 +118,7 @@ struct ChurnObject {
 }
 
 #[derive(Serialize)]
-struct RemedyObject<'a> {
+pub(super) struct RemedyObject<'a> {
     #[serde(rename = "do")]
     action: &'a str,
     effect: &'a str,
@@ -271,7 +271,7 @@ fn churn(forecast: &Forecast) -> ChurnObject {
     }
 }
 
-fn remedy(remedy: &Remedy) -> RemedyObject<'_> {
+pub(super) fn remedy(remedy: &Remedy) -> RemedyObject<'_> {
     RemedyObject { action: &remedy.action, effect: &remedy.effect }
 }
 

@@ -6,8 +6,7 @@ use dayfly_linux::observe::{Observation, ObserveError, Options, observe};
 
 use super::request::{Request, Scope};
 use crate::error::Failure;
-use crate::place::{Note, impossible, note, refused};
-use crate::privilege::with_sudo;
+use crate::place::{Note, impossible, note, notes_of, refused, unseen};
 
 /// Every namespace that was asked for.
 pub(crate) struct Report {
@@ -48,34 +47,10 @@ impl Report {
         for namespace in &survey.namespaces {
             match look(request, namespace) {
                 Ok(seen) => report.namespaces.push(seen),
-                Err(error) => report.degraded.push(Note {
-                    what: format!("network namespace {}", namespace.name()),
-                    why: error.to_string(),
-                    fix: match error {
-                        ObserveError::Namespace(error) if error.is_permission() => with_sudo(),
-                        _ => String::new(),
-                    },
-                }),
+                Err(error) => report.degraded.push(unseen(namespace.name(), &error)),
             }
         }
-        for error in &survey.unreadable {
-            report.degraded.push(Note {
-                what: "a network namespace".to_owned(),
-                why: error.to_string(),
-                fix: if error.is_permission() { with_sudo() } else { String::new() },
-            });
-        }
-        if survey.hidden_processes > 0 {
-            report.degraded.push(Note {
-                what: format!(
-                    "the network namespaces of {} {}",
-                    survey.hidden_processes,
-                    if survey.hidden_processes == 1 { "process" } else { "processes" }
-                ),
-                why: "they may only be looked at with CAP_SYS_PTRACE".to_owned(),
-                fix: with_sudo(),
-            });
-        }
+        report.degraded.extend(notes_of(&survey));
         Ok(report)
     }
 }

@@ -26,7 +26,7 @@ fn check(evidence: &Evidence) -> Vec<Found> {
                     worst.suspected, worst.key, worst.free_min, worst.free
                 ),
             )
-            .remedy("dayfly show --probe", "asks the kernel which of them are really held back")
+            .remedy(namespace.shell.command("dayfly show --probe"), "asks the kernel which of them are really held back")
             .remedy(
                 "set IP_BIND_ADDRESS_NO_PORT before bind() in the programs that bind a source \
                  address",
