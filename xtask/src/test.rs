@@ -6,6 +6,21 @@ use crate::shell::{self, Done};
 const NEEDED: [(&str, &[&str], &str); 2] =
     [("ip", &["-V"], "iproute2"), ("ss", &["-V"], "iproute2")];
 
+/// The model checker takes the place of threads and atomics, so what it checks is a build of its
+/// own.
+const LOOM: [&str; 10] = [
+    "test",
+    "--quiet",
+    "--package",
+    "dayfly-alloc",
+    "--test",
+    "loom",
+    "--config",
+    "build.rustflags=['--cfg','loom']",
+    "--target-dir",
+    "target/loom",
+];
+
 /// Installs what is missing, then runs the doc tests and the tests.
 ///
 /// The tests come last so that their runner's summary closes the output.
@@ -14,6 +29,7 @@ pub(crate) fn run(filter: &[&str]) -> Done {
     let cargo = shell::cargo();
     if filter.is_empty() {
         shell::run(&cargo, &["test", "--quiet", "--workspace", "--doc"])?;
+        shell::run(&cargo, &LOOM)?;
     }
     if shell::answers(&cargo, &["nextest", "--version"]) {
         let words = [&["nextest", "run", "--workspace", "--no-fail-fast"], filter].concat();
