@@ -14,6 +14,7 @@ mod evidence;
 mod rules;
 pub mod service_files;
 pub mod sysctl_files;
+mod yaml;
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,9 +1,10 @@
 //! Ports in the files of services: systemd socket units, compose files, Kubernetes manifests.
 
 use dayfly_ports::{Port, PortRange, Protocol};
-use yaml_rust2::{Yaml, YamlLoader};
+use yaml_rust2::Yaml;
 
 use super::ConfiguredPort;
+use super::yaml::documents;
 
 /// The ports that a `.socket` unit listens on (`systemd.socket(5)`): `ListenStream=` and
 /// `ListenDatagram=` with a port, an address and a port, or several of them.
@@ -38,7 +39,7 @@ pub fn socket_unit(file: &str, text: &str) -> Vec<ConfiguredPort> {
 #[must_use]
 pub fn compose(file: &str, text: &str) -> Vec<ConfiguredPort> {
     let mut found = Vec::new();
-    for document in YamlLoader::load_from_str(text).unwrap_or_default() {
+    for document in documents(text) {
         let Some(services) = document["services"].as_hash() else { continue };
         for (name, service) in services {
             let name = name.as_str().unwrap_or("a service");
@@ -61,7 +62,7 @@ pub fn compose(file: &str, text: &str) -> Vec<ConfiguredPort> {
 #[must_use]
 pub fn manifest(file: &str, text: &str) -> Vec<ConfiguredPort> {
     let mut found = Vec::new();
-    for document in YamlLoader::load_from_str(text).unwrap_or_default() {
+    for document in documents(text) {
         let name = document["metadata"]["name"].as_str().unwrap_or("a manifest").to_owned();
         let mut add = |protocol, ports| {
             found.push(ConfiguredPort {
@@ -72,21 +73,16 @@ pub fn manifest(file: &str, text: &str) -> Vec<ConfiguredPort> {
             });
         };
         let on_host = document["spec"]["hostNetwork"].as_bool() == Some(true);
-        walk(&document, on_host, DEPTH, &mut add);
+        walk(&document, on_host, &mut add);
     }
     found
 }
 
-/// No manifest nests deeper; a hostile file might.
-const DEPTH: u32 = 64;
 const NODE_PORTS: &str = "--service-node-port-range=";
 
-fn walk(node: &Yaml, on_host: bool, depth: u32, add: &mut impl FnMut(Protocol, PortRange)) {
-    if depth == 0 {
-        return;
-    }
+fn walk(node: &Yaml, on_host: bool, add: &mut impl FnMut(Protocol, PortRange)) {
     match node {
-        Yaml::Array(items) => items.iter().for_each(|item| walk(item, on_host, depth - 1, add)),
+        Yaml::Array(items) => items.iter().for_each(|item| walk(item, on_host, add)),
         Yaml::Hash(fields) => {
             let protocol = protocol(&node["protocol"]);
             for (key, value) in fields {
@@ -98,7 +94,7 @@ fn walk(node: &Yaml, on_host: bool, depth: u32, add: &mut impl FnMut(Protocol, P
                 if let Some(ports) = single(value).filter(|_| taken) {
                     add(protocol, ports);
                 }
-                walk(value, on_host, depth - 1, add);
+                walk(value, on_host, add);
             }
         }
         Yaml::String(text) => {
