@@ -29,6 +29,7 @@
 //! The rules are Linux'. They are written down where they are applied: the bucket rule and the
 //! parity rule in `headroom`, the suspicion rule in `suspicion`, UDP's in `datagram`.
 
+pub mod blame;
 mod datagram;
 pub mod doctor;
 pub mod forecast;
