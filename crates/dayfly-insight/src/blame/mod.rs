@@ -200,7 +200,7 @@ impl Docket {
         }
         // bind() has taken every port of its own parity and goes on with the other.
         let exhausted =
-            self.slow.len() > 0 && mixed.ports.intersection_len(&self.slow) == self.slow.len();
+            !self.slow.is_empty() && mixed.ports.intersection_len(&self.slow) == self.slow.len();
         if exhausted && mixed.count >= FEWEST {
             let ports = mixed.ports.clone();
             return Some(accusation(

@@ -54,7 +54,7 @@ impl Host {
         self.offsets.insert(key, start);
         let length = within.len() & !(step - 1);
         let low = u32::from(within.low().number());
-        let start = start % length & !(step - 1);
+        let start = (start % length) & !(step - 1);
         for parity in 0..step {
             for index in 0..length / step {
                 let port = low + (start + index * step) % length + parity;
