@@ -59,7 +59,7 @@ _dayfly() {
 
     case "${cmd}" in
         dayfly)
-            opts="-h -V --netns --all-netns --destination --protocol --top --probe --json --watch --color --help --version show why doctor completions man help"
+            opts="-h -V --netns --all-netns --destination --protocol --top --probe --watch --json --color --help --version show why doctor completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -269,7 +269,7 @@ _dayfly() {
             return 0
             ;;
         dayfly__subcmd__show)
-            opts="-h --netns --all-netns --destination --protocol --top --probe --json --watch --color --help"
+            opts="-h --netns --all-netns --destination --protocol --top --probe --watch --json --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_dayfly_global_optspecs
-    string join \n netns= all-netns destination= protocol= top= probe json watch= color= h/help V/version
+    string join \n netns= all-netns destination= protocol= top= probe watch= json color= h/help V/version
 end
 
 function __fish_dayfly_needs_command

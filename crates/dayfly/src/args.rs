@@ -70,14 +70,8 @@ pub(crate) enum Verb {
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ShowArgs {
-    /// Look at this network namespace instead of the current one: a name of `ip netns`, a process
-    /// id, or a path.
-    #[arg(long, value_name = "NAME|PID|PATH", conflicts_with = "all_netns")]
-    pub(crate) netns: Option<String>,
-
-    /// Look at every network namespace of the host.
-    #[arg(long)]
-    pub(crate) all_netns: bool,
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
 
     /// Show this destination only, even if nothing is connected to it: an address or a name, with
     /// a port or without, IPv6 addresses in brackets before a port.
@@ -97,17 +91,12 @@ pub(crate) struct ShowArgs {
     #[arg(long)]
     pub(crate) probe: bool,
 
-    /// Print JSON; docs/json.md explains every name.
-    #[arg(long)]
-    pub(crate) json: bool,
-
     /// Look again every SECONDS, until interrupted. With --json, one line of JSON each time.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) watch: Option<Duration>,
 
-    /// When to use colour. NO_COLOR is respected.
-    #[arg(long, value_name = "WHEN", default_value = "auto", hide_default_value = true)]
-    pub(crate) color: ColorChoice,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -143,25 +132,14 @@ pub(crate) struct WhyArgs {
     #[arg(long)]
     pub(crate) no_probe: bool,
 
-    /// Print JSON; docs/json.md explains every name.
-    #[arg(long)]
-    pub(crate) json: bool,
-
-    /// When to use colour. NO_COLOR is respected.
-    #[arg(long, value_name = "WHEN", default_value = "auto", hide_default_value = true)]
-    pub(crate) color: ColorChoice,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
 }
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct DoctorArgs {
-    /// Look at this network namespace instead of the current one: a name of `ip netns`, a process
-    /// id, or a path.
-    #[arg(long, value_name = "NAME|PID|PATH", conflicts_with = "all_netns")]
-    pub(crate) netns: Option<String>,
-
-    /// Look at every network namespace of the host.
-    #[arg(long)]
-    pub(crate) all_netns: bool,
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
 
     /// Apply these rules only, by their codes, separated by commas.
     #[arg(long, value_name = "CODE", value_delimiter = ',')]
@@ -192,6 +170,26 @@ pub(crate) struct DoctorArgs {
     #[arg(long)]
     pub(crate) probe: bool,
 
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// Where to look.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct PlaceArgs {
+    /// Look at this network namespace instead of the current one: a name of `ip netns`, a process
+    /// id, or a path.
+    #[arg(long, value_name = "NAME|PID|PATH", conflicts_with = "all_netns")]
+    pub(crate) netns: Option<String>,
+
+    /// Look at every network namespace of the host.
+    #[arg(long)]
+    pub(crate) all_netns: bool,
+}
+
+/// How to print.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct OutputArgs {
     /// Print JSON; docs/json.md explains every name.
     #[arg(long)]
     pub(crate) json: bool,

@@ -32,18 +32,11 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<ExitCode, Failure> {
     }
     let request = Request::resolve(args)?;
     let report = examined(&request)?;
-    if args.json {
-        let mut json = serde_json::to_string_pretty(&render::doctor_json::Document::new(&report))
-            .map_err(|error| Failure::Output(error.into()))?;
-        json.push('\n');
-        let mut out = stdout().lock();
-        out.write_all(json.as_bytes())?;
-        out.flush()?;
+    if args.output.json {
+        render::print_json(&render::doctor_json::Document::new(&report))?;
     } else {
         let text = render::doctor::text(&report, render::Screen::of_terminal());
-        let mut out = anstream::AutoStream::new(stdout().lock(), args.color.of_stream());
-        out.write_all(text.as_bytes())?;
-        out.flush()?;
+        render::print_text(&text, args.output.color)?;
     }
     let grave = |finding: &Finding| finding.rule.severity >= request.fail_on;
     Ok(if report.findings.iter().any(grave) { ExitCode::from(1) } else { ExitCode::SUCCESS })

@@ -27,8 +27,8 @@ impl Request {
             (only.is_empty() || only.contains(&rule.code)) && !ignored.contains(&rule.code)
         };
         Ok(Request {
-            netns: args.netns.clone(),
-            all_netns: args.all_netns,
+            netns: args.place.netns.clone(),
+            all_netns: args.place.all_netns,
             rules: RULES.iter().filter(wanted).collect(),
             fail_on: args.fail_on,
             files: args.file.clone(),

@@ -11,7 +11,11 @@ pub(crate) mod why;
 pub(crate) mod why_json;
 
 use std::env;
+use std::io::{self, Write};
 
+use serde::Serialize;
+
+use crate::args::ColorChoice;
 use crate::error::Failure;
 
 /// The room that a table has, in characters.
@@ -40,6 +44,31 @@ impl Screen {
         };
         Screen { columns: screen.columns.max(Screen::NARROWEST), ..screen }
     }
+}
+
+/// Prints a document over many lines, for people to read and programs to parse.
+pub(crate) fn print_json(document: &impl Serialize) -> Result<(), Failure> {
+    write_line(serde_json::to_string_pretty(document))
+}
+
+/// Prints a document on one line.
+pub(crate) fn print_json_line(document: &impl Serialize) -> Result<(), Failure> {
+    write_line(serde_json::to_string(document))
+}
+
+fn write_line(json: serde_json::Result<String>) -> Result<(), Failure> {
+    let mut json = json.map_err(io::Error::from)?;
+    json.push('\n');
+    let mut out = io::stdout().lock();
+    out.write_all(json.as_bytes())?;
+    Ok(out.flush()?)
+}
+
+/// Prints styled text; the styles are taken off where they are not wanted.
+pub(crate) fn print_text(text: &str, color: ColorChoice) -> Result<(), Failure> {
+    let mut out = anstream::AutoStream::new(io::stdout().lock(), color.of_stream());
+    out.write_all(text.as_bytes())?;
+    Ok(out.flush()?)
 }
 
 /// The sentence that ends a failed command.

@@ -3,7 +3,7 @@
 mod report;
 mod request;
 
-use std::io::{IsTerminal, Write, stdout};
+use std::io::{IsTerminal, stdout};
 use std::thread;
 
 pub(crate) use report::{NamespaceReport, Report};
@@ -27,36 +27,20 @@ pub(crate) fn run(args: &ShowArgs) -> Result<(), Failure> {
 }
 
 fn print(request: &Request, report: &Report, again: bool) -> Result<(), Failure> {
-    let mut text = String::new();
-    match request.format {
-        Format::Json => {
-            let document = render::json::Document::new(report, request.top);
-            let json = if again {
-                serde_json::to_string(&document)
-            } else {
-                serde_json::to_string_pretty(&document)
-            };
-            // Nothing in a report is a map with keys that are not strings.
-            text = json.map_err(|error| Failure::Output(error.into()))?;
-            text.push('\n');
-        }
-        Format::Table { color } => {
-            let screen = render::Screen::of_terminal();
-            let in_place = again && stdout().is_terminal();
-            if in_place {
-                // Home, then erase what is below: less flicker than clearing first.
-                text.push_str("\x1b[H\x1b[J");
-            }
-            text.push_str(&render::table::table(report, request, screen));
-            if again && !in_place {
-                text.push('\n');
-            }
-            let mut out = anstream::AutoStream::new(stdout().lock(), color);
-            out.write_all(text.as_bytes())?;
-            return Ok(out.flush()?);
-        }
-    }
-    let mut out = stdout().lock();
-    out.write_all(text.as_bytes())?;
-    Ok(out.flush()?)
+    let Format::Table { color } = request.format else {
+        let document = render::json::Document::new(report, request.top);
+        return if again {
+            render::print_json_line(&document)
+        } else {
+            render::print_json(&document)
+        };
+    };
+    let table = render::table::table(report, request, render::Screen::of_terminal());
+    let text = match (again, stdout().is_terminal()) {
+        (false, _) => table,
+        // Home, then erase what is below: less flicker than clearing first.
+        (true, true) => format!("\x1b[H\x1b[J{table}"),
+        (true, false) => format!("{table}\n"),
+    };
+    render::print_text(&text, color)
 }

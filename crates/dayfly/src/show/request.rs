@@ -8,7 +8,7 @@ use dayfly_insight::Destination;
 use dayfly_linux::observe::Wishes;
 use dayfly_ports::Protocol;
 
-use crate::args::ShowArgs;
+use crate::args::{ColorChoice, ShowArgs};
 use crate::error::Failure;
 use crate::target::Target;
 
@@ -31,7 +31,7 @@ pub(crate) enum Scope {
 
 pub(crate) enum Format {
     Json,
-    Table { color: anstream::ColorChoice },
+    Table { color: ColorChoice },
 }
 
 /// Which rows to show.
@@ -58,17 +58,20 @@ impl Request {
             Some(target) => Some(Wanted { addresses: target.addresses()?, target: target.clone() }),
             None => None,
         };
-        let color = args.color.of_stream();
         Ok(Request {
-            scope: match &args.netns {
+            scope: match &args.place.netns {
                 Some(name) => Scope::Named(name.clone()),
-                None if args.all_netns => Scope::All,
+                None if args.place.all_netns => Scope::All,
                 None => Scope::Own,
             },
             filter: Filter { protocols: args.protocol.clone(), destination },
             probe: args.probe,
             top: args.top,
-            format: if args.json { Format::Json } else { Format::Table { color } },
+            format: if args.output.json {
+                Format::Json
+            } else {
+                Format::Table { color: args.output.color }
+            },
             watch: args.watch,
         })
     }
