@@ -125,8 +125,14 @@ fn ports_bound_by_hand_and_holes_are_noticed() {
     let (found, _) = findings(&namespace, "DF004", &[]);
     let seen = found[0]["evidence"][0].as_str().unwrap();
     assert!(seen.starts_with("20 ports are held by connections that look bound"), "{seen}");
-    // The probe settles it: what is held back for sure is no suspicion any more.
-    assert_eq!(findings(&namespace, "DF004", &["--probe"]).0.len(), 0);
+    let seen = found[0]["evidence"][1].as_str().unwrap();
+    assert!(seen.contains("binds before it connects, without IP_BIND_ADDRESS_NO_PORT"), "{seen}");
+    // The probe turns the suspicion into a fact.
+    let (found, _) = findings(&namespace, "DF004", &["--probe"]);
+    let seen = found[0]["evidence"][0].as_str().unwrap();
+    assert!(seen.starts_with("the kernel keeps 20 ports from every other destination"), "{seen}");
+    let seen = found[0]["evidence"][1].as_str().unwrap();
+    assert!(seen.ends_with("(confidence 100.0 %)"), "{seen}");
     let (found, _) = findings(&namespace, "DF010", &[]);
     let seen = found[0]["evidence"][0].as_str().unwrap();
     assert!(seen.starts_with("40000-40400 is reserved: 401 ports in a row"), "{seen}");

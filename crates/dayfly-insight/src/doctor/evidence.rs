@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use dayfly_ports::{PortRange, Protocol};
 
 use super::sysctl_files::Assignment;
+use crate::blame::Accusation;
 use crate::why::Shell;
 use crate::{Headroom, Socket};
 
@@ -34,6 +35,11 @@ pub struct NamespaceEvidence {
     pub is_host: bool,
     /// What is left.
     pub headroom: Headroom,
+    /// How many ports the kernel holds back for connections that were bound before they were
+    /// connected, where it was asked.
+    pub held_back: Option<u32>,
+    /// The programs that bind before they connect.
+    pub accusations: Vec<Accusation>,
     /// Who listens.
     pub listeners: Vec<Listening>,
     /// TIME_WAIT that have not ended although their time was over.

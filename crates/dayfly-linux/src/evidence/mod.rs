@@ -4,6 +4,7 @@
 //! [`configured_ports`] and [`selinux_enforced`] for the host. Whatever cannot be read is left
 //! empty: a rule that needs it stays silent.
 
+mod blame;
 mod conntrack;
 mod counters;
 mod files;
@@ -59,9 +60,13 @@ pub fn of_namespace(look: &Look) -> Result<(NamespaceEvidence, Vec<Degradation>)
         overdue: Vec::new(),
     };
     let (mut seen, mut degraded) = sweep(&settings, start, Seen::add)?;
+    let mut held_back_ports = None;
     if look.probe {
         match held_back(&seen.fold.unsettled()) {
-            Ok(bound) => seen.fold.settle(&bound),
+            Ok(bound) => {
+                seen.fold.settle(&bound);
+                held_back_ports = Some(bound);
+            }
             Err(error) => degraded.push(Degradation::NotProbed { error }),
         }
     }
@@ -73,11 +78,15 @@ pub fn of_namespace(look: &Look) -> Result<(NamespaceEvidence, Vec<Degradation>)
         let again: BTreeSet<Tuple> = again.iter().map(|socket: &Socket| socket.tuple).collect();
         seen.overdue.into_iter().filter(|socket| again.contains(&socket.tuple)).collect()
     };
+    let headroom = seen.fold.finish();
+    let accusations = blame::accusations(&settings, &headroom, held_back_ports.as_ref())?;
     let evidence = NamespaceEvidence {
         name: look.name.clone(),
         shell: look.shell.clone(),
         is_host: look.is_host,
-        headroom: seen.fold.finish(),
+        headroom,
+        held_back: held_back_ports.map(|ports| ports.len()),
+        accusations,
         listeners: named(&seen.listeners),
         stuck_time_wait,
         time_wait_overflow: counters::time_wait_overflow(),

@@ -103,6 +103,8 @@ pub(crate) mod fixture {
             shell: Shell::default(),
             is_host: true,
             headroom: Headroom { destinations, ..headroom },
+            held_back: None,
+            accusations: Vec::new(),
             listeners: Vec::new(),
             stuck_time_wait: Vec::new(),
             time_wait_overflow: None,
