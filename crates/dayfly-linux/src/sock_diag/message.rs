@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn knows_an_mptcp_subflow() {
         let name = [10, 0, 1, 0, b'm', b'p', b't', b'c', b'p', 0, 0, 0];
-        let mut nested = vec![16, 0, 16, 0x80];
+        let mut nested = vec![16, 0, 19, 0x80];
         nested.extend(name);
         let bytes = message(AF_INET, 1, &nested);
         assert!(SocketMessage::parse(Protocol::Tcp, &bytes).unwrap().socket.mptcp_subflow);
