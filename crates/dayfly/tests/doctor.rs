@@ -3,10 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a broken fixture fails the test")]
 
 use std::fs;
+use std::io::Read;
 use std::net::SocketAddr;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
-use dayfly_testkit::{Namespace, Server, SocketOptions, privileged};
+use dayfly_testkit::{Namespace, Server, SocketOptions, needs, privileged};
 use insta::assert_snapshot;
 use serde_json::Value;
 
@@ -125,18 +126,95 @@ fn ports_bound_by_hand_and_holes_are_noticed() {
     let (found, _) = findings(&namespace, "DF004", &[]);
     let seen = found[0]["evidence"][0].as_str().unwrap();
     assert!(seen.starts_with("20 ports are held by connections that look bound"), "{seen}");
-    let seen = found[0]["evidence"][1].as_str().unwrap();
-    assert!(seen.contains("binds before it connects, without IP_BIND_ADDRESS_NO_PORT"), "{seen}");
-    // The probe turns the suspicion into a fact.
+    let culprit = found[0]["evidence"][1].as_str().unwrap();
+    assert!(culprit.contains(&format!("(pid {}) binds before it connects", std::process::id())));
+    assert!(culprit.contains(": 20 of 21 ports are of the parity"), "{culprit}");
+    assert!(culprit.ends_with("the kernel confirms it"), "{culprit}");
+    // The probe settles it: what is held back for sure is no suspicion any more.
     let (found, _) = findings(&namespace, "DF004", &["--probe"]);
     let seen = found[0]["evidence"][0].as_str().unwrap();
-    assert!(seen.starts_with("the kernel keeps 20 ports from every other destination"), "{seen}");
-    let seen = found[0]["evidence"][1].as_str().unwrap();
-    assert!(seen.ends_with("(confidence 100.0 %)"), "{seen}");
+    assert!(seen.starts_with("20 ports are held by connections that bound them"), "{seen}");
     let (found, _) = findings(&namespace, "DF010", &[]);
     let seen = found[0]["evidence"][0].as_str().unwrap();
     assert!(seen.starts_with("40000-40400 is reserved: 401 ports in a row"), "{seen}");
     drop(kept);
+}
+
+/// A program that opens 250 connections in its own way and keeps them until its input ends.
+fn program(namespace: &Namespace, name: &str, setup: &str, to: &str) -> Child {
+    let script = format!(
+        "import socket, struct, sys\n\
+         kept = []\n\
+         for index in range(250):\n    \
+             s = socket.socket()\n    \
+             host, port = '127.0.0.1', {to}\n    \
+             {setup}\n    \
+             s.connect((host, port))\n    \
+             kept.append(s)\n\
+         print('ready', flush=True)\n\
+         sys.stdin.read()"
+    );
+    let mut child = namespace
+        .command("python3")
+        .args(["-c", &script])
+        .arg(name)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut ready = [0; 6];
+    child.stdout.as_mut().unwrap().read_exact(&mut ready).unwrap();
+    child
+}
+
+#[test]
+fn of_several_programs_the_guilty_are_named_and_nobody_else() {
+    privileged!();
+    needs!("python3", "python3");
+    let namespace = Namespace::new();
+    let options = SocketOptions::tcp();
+    let servers: Vec<_> = namespace.run(|| {
+        let every = |last| Server::open(&options, SocketAddr::from(([127, 0, 0, 1], last)));
+        (1000..1252).map(|port| every(port).unwrap()).collect()
+    });
+    let no_port = "s.setsockopt(0, 24, 1); s.bind(('127.0.0.1', 0))";
+    let own_range = "s.setsockopt(0, 51, struct.pack('I', 41999 << 16 | 41000))";
+    let mut children = [
+        program(&namespace, "plain", "pass", "1000"),
+        program(&namespace, "binds", "s.bind(('127.0.0.1', 0))", "1000"),
+        program(&namespace, "careful", no_port, "1001"),
+        program(&namespace, "reuses", "s.setsockopt(1, 2, 1); s.bind(('127.0.0.1', 0))", "1001"),
+        program(&namespace, "own-range", own_range, "1002"),
+        program(
+            &namespace,
+            "pins",
+            "s.setsockopt(1, 2, 1); s.bind(('127.0.0.1', 50000))",
+            "1002 + index",
+        ),
+    ];
+    let (found, _) = findings(&namespace, "DF004", &[]);
+    let pid = |index: usize| format!("(pid {})", children[index].id());
+    let said = found[0]["evidence"].to_string();
+    for (index, guilty) in [false, true, false, true, false, false].into_iter().enumerate() {
+        assert_eq!(said.contains(&pid(index)), guilty, "{index}: {said}");
+    }
+    assert!(said.contains("binds with SO_REUSEADDR before it connects"), "{said}");
+    assert_eq!(said.matches("the kernel confirms it").count(), 2, "{said}");
+    let advice = found[0]["remedies"][0]["do"].as_str().unwrap();
+    assert!(advice.starts_with("Python: before bind(): sock.setsockopt(socket.IPPROTO_IP, 24, 1)"));
+
+    let (found, _) = findings(&namespace, "DF019", &[]);
+    assert_eq!(found.len(), 2, "{found:?}");
+    let said = format!("{found:?}");
+    for (index, guilty) in [false, false, false, false, true, true].into_iter().enumerate() {
+        assert_eq!(said.contains(&pid(index)), guilty, "{index}: {said}");
+    }
+    assert!(said.contains("connections from 1 ports, such as 50000"), "{said}");
+    for child in &mut children {
+        drop(child.stdin.take());
+        child.wait().unwrap();
+    }
+    drop(servers);
 }
 
 #[test]

@@ -14,12 +14,13 @@
 
 mod fixes;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use dayfly_ports::{Port, PortRange, PortSet};
 
 pub use fixes::{Fix, fixes_for};
 
+use crate::port_bag::PortBag;
 use crate::{DestinationKey, Settings};
 
 /// A program with fewer connections than this is not judged.
@@ -37,9 +38,9 @@ pub struct Docket {
     range: PortRange,
     fast: PortSet,
     slow: PortSet,
-    programs: BTreeMap<String, BTreeMap<DestinationKey, PortSet>>,
+    programs: BTreeMap<String, BTreeMap<DestinationKey, PortBag>>,
     connections: BTreeMap<String, u32>,
-    taken: BTreeMap<DestinationKey, PortSet>,
+    taken: BTreeMap<DestinationKey, PortBag>,
 }
 
 /// A program and its habit.
@@ -93,10 +94,10 @@ impl Habit {
         }
     }
 
-    /// Whether it takes ports from other programs' destinations.
+    /// Whether each connection takes its port from every destination.
     #[must_use]
-    pub const fn blocks_others(self) -> bool {
-        !matches!(self, Habit::OwnRange(_))
+    pub const fn binds_first(self) -> bool {
+        matches!(self, Habit::BindsFirst | Habit::BindsFirstReusing)
     }
 }
 
@@ -124,10 +125,10 @@ impl Docket {
         if !self.fast.contains(port) && !self.slow.contains(port) {
             return;
         }
-        self.taken.entry(key).or_default().insert(port);
+        self.taken.entry(key).or_insert(PortBag::new()).insert(port);
         if let Some(program) = program {
             let own = self.programs.entry(program.to_owned()).or_default();
-            own.entry(key).or_default().insert(port);
+            own.entry(key).or_insert(PortBag::new()).insert(port);
             *self.connections.entry(program.to_owned()).or_default() += 1;
         }
     }
@@ -146,7 +147,7 @@ impl Docket {
         found
     }
 
-    fn accuse(&self, program: &str, own: &BTreeMap<DestinationKey, PortSet>) -> Option<Accusation> {
+    fn accuse(&self, program: &str, own: &BTreeMap<DestinationKey, PortBag>) -> Option<Accusation> {
         let connections = self.connections.get(program).copied().unwrap_or(0);
         let accusation = |habit, confidence, connections, other_parity, ports| Accusation {
             program: program.to_owned(),
@@ -157,7 +158,7 @@ impl Docket {
             ports,
         };
         let mut all = PortSet::EMPTY;
-        own.values().for_each(|ports| all |= ports);
+        own.values().for_each(|ports| ports.add_to(&mut all));
         // One port towards several destinations happens by chance, but not as a rule. bind() hands
         // out no port twice, and connect() starts at another place for each destination.
         if connections >= FEWEST && all.len() * 4 <= connections {
@@ -174,11 +175,10 @@ impl Docket {
         let (mut seen, mut mixed, mut bound) =
             (Tally::default(), Tally::default(), Tally::default());
         for (_, ports) in own.iter().filter(|(key, _)| clear(key)) {
-            let tally = Tally {
-                ports: ports.clone(),
-                count: ports.len(),
-                other: ports.intersection_len(&self.slow),
-            };
+            let mut tally = Tally::default();
+            ports.add_to(&mut tally.ports);
+            tally.count = tally.ports.len();
+            tally.other = ports.intersection_len(&self.slow);
             if tally.count >= FEWEST && tally.share() >= BOUND {
                 bound.add(&tally);
             }
@@ -232,18 +232,32 @@ impl Docket {
 
 impl Accusation {
     /// Takes the kernel's answer in: `bound` are those of [`Accusation::ports`] that no automatic
-    /// connection can take. False if that clears the program: its ports are not bound, so it did
-    /// not bind them.
-    pub fn judge(&mut self, bound: &PortSet) -> bool {
-        if !self.habit.blocks_others() || self.ports.is_empty() {
-            return true;
+    /// connection can take.
+    pub fn judge(&mut self, bound: &PortSet) -> Judgement {
+        if !self.habit.binds_first() || self.ports.is_empty() {
+            return Judgement::Open;
         }
         let share = f64::from(self.ports.intersection_len(bound)) / f64::from(self.ports.len());
         if share >= BOUND {
             self.confidence = 1.0;
+            Judgement::Confirmed
+        } else if share >= 0.5 {
+            Judgement::Open
+        } else {
+            Judgement::Cleared
         }
-        share >= 0.5
     }
+}
+
+/// What the kernel says to an [`Accusation`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judgement {
+    /// The ports are bound for every destination, as a program does that binds first.
+    Confirmed,
+    /// It does not settle the question.
+    Open,
+    /// The ports are not bound, so the program did not bind them.
+    Cleared,
 }
 
 /// Ports of one program.
@@ -276,12 +290,6 @@ fn span(ports: &PortSet) -> Option<PortRange> {
     let first = ports.iter().next()?;
     let last = ports.select(ports.len() - 1)?;
     PortRange::new(first.number(), last.number()).ok()
-}
-
-/// The names of programs that have been accused.
-#[must_use]
-pub fn names(accusations: &[Accusation]) -> BTreeSet<&str> {
-    accusations.iter().map(|accusation| accusation.program.as_str()).collect()
 }
 
 #[cfg(test)]

@@ -35,11 +35,6 @@ pub struct NamespaceEvidence {
     pub is_host: bool,
     /// What is left.
     pub headroom: Headroom,
-    /// How many ports the kernel holds back for connections that were bound before they were
-    /// connected, where it was asked.
-    pub held_back: Option<u32>,
-    /// The programs that bind before they connect.
-    pub accusations: Vec<Accusation>,
     /// Who listens.
     pub listeners: Vec<Listening>,
     /// TIME_WAIT that have not ended although their time was over.
@@ -49,8 +44,38 @@ pub struct NamespaceEvidence {
     pub time_wait_overflow: Option<u64>,
     /// Connection tracking, where it is on.
     pub conntrack: Option<Conntrack>,
+    /// Programs whose ports give a habit away.
+    pub blamed: Vec<Blamed>,
+    /// How many ports the kernel holds back for connections that bound them first, where it was
+    /// asked.
+    pub bound_first: Option<u32>,
     /// Connections opened in a second (`Tcp.ActiveOpens`), where it was measured.
     pub opens_per_second: Option<f64>,
+}
+
+/// A program and what its ports say about it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Blamed {
+    /// The habit, and what it rests on.
+    pub accusation: Accusation,
+    /// The program's first process.
+    pub pid: u32,
+    /// The executable, by which advice is chosen: `python3.12`.
+    pub executable: String,
+    /// Whether the kernel confirmed that the ports are bound; otherwise the ports alone say so.
+    pub confirmed: bool,
+}
+
+impl Blamed {
+    /// The program as sentences name it: `python3 crawler.py (pid 71)`. Long command lines are cut.
+    pub(super) fn name(&self) -> String {
+        const MOST: usize = 60;
+        let mut name: String = self.accusation.program.chars().take(MOST).collect();
+        if name.len() < self.accusation.program.len() {
+            name.push_str("...");
+        }
+        format!("{name} (pid {})", self.pid)
+    }
 }
 
 /// A listener.

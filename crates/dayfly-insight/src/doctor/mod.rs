@@ -20,7 +20,7 @@ use std::fmt;
 use std::str::FromStr;
 
 pub use evidence::{
-    ConfiguredPort, Conntrack, Evidence, Listening, NamespaceEvidence, Translation,
+    Blamed, ConfiguredPort, Conntrack, Evidence, Listening, NamespaceEvidence, Translation,
 };
 pub use rules::RULES;
 

@@ -1,52 +1,132 @@
-//! Who binds before connecting: owners joined with ports, where there is reason to ask.
+//! Which programs take ports in a way that costs the others: connections, their owners, and what
+//! the kernel says of the accused ports.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
-use dayfly_insight::blame::{Accusation, Docket};
-use dayfly_insight::{DestinationKey, Headroom, Settings, Socket};
-use dayfly_ports::{PortSet, Protocol};
+use dayfly_insight::blame::{Accusation, Docket, Judgement};
+use dayfly_insight::doctor::Blamed;
+use dayfly_insight::{DestinationKey, Settings, Socket, State};
+use dayfly_ports::{Port, PortRange, PortSet, Protocol};
 
-use crate::observe::{ObserveError, sweep};
-use crate::owners;
+use crate::owners::{self, Owner};
+use crate::probe::Probe;
 
-/// The programs whose ports give them away. Looks at sockets and processes a second time, and only
-/// if ports are suspected, or the kernel was asked and holds some back (`held_back`).
-pub(super) fn accusations(
-    settings: &Settings,
-    headroom: &Headroom,
-    held_back: Option<&PortSet>,
-) -> Result<Vec<Accusation>, ObserveError> {
-    let suspected = headroom.destinations.iter().any(|row| row.suspected > 0);
-    if !suspected && held_back.is_none_or(PortSet::is_empty) {
-        return Ok(Vec::new());
-    }
-    // Accepted connections are no destinations, so only opened ones are found again here.
-    let known: BTreeSet<DestinationKey> = headroom.destinations.iter().map(|row| row.key).collect();
-    let (sockets, _) = sweep(settings, Vec::new, |sockets, socket: &Socket| {
-        if known.contains(&key_of(socket)) {
-            sockets.push(*socket);
-        }
-    })?;
-    let owners = owners::find(sockets.iter().map(|socket| socket.inode));
-    let mut docket = Docket::new(settings);
-    for socket in &sockets {
-        let program = owners.of(socket.inode).map(|owner| owner.name.as_str());
-        docket.add(program, key_of(socket), socket.tuple.local_port);
-    }
-    let mut accusations = docket.accusations();
-    if let Some(bound) = held_back {
-        accusations.retain_mut(|accusation| accusation.judge(bound));
-    }
-    accusations.retain(|accusation| accusation.habit.blocks_others());
-    Ok(accusations)
+/// Outgoing TCP connections as they stream by.
+#[derive(Clone, Debug)]
+pub(super) struct Connections {
+    settings: Settings,
+    range: Option<PortRange>,
+    usable: Box<PortSet>,
+    listening: Box<PortSet>,
+    /// Connections that a process holds, with the socket's inode.
+    held: Vec<(u32, DestinationKey, Port)>,
+    /// Connections that nobody holds any more; they say how full a destination is.
+    left: Vec<(DestinationKey, Port)>,
 }
 
-fn key_of(socket: &Socket) -> DestinationKey {
-    let tuple = socket.tuple.canonical();
-    DestinationKey {
-        protocol: Protocol::Tcp,
-        source: tuple.local_address,
-        destination: tuple.remote_address,
-        port: tuple.remote_port,
+impl Connections {
+    pub(super) fn new(settings: &Settings) -> Self {
+        Connections {
+            range: settings.range(Protocol::Tcp),
+            usable: Box::new(settings.usable(Protocol::Tcp)),
+            listening: Box::default(),
+            held: Vec::new(),
+            left: Vec::new(),
+            settings: settings.clone(),
+        }
     }
+
+    pub(super) fn add(&mut self, socket: &Socket) {
+        let tuple = socket.tuple.canonical();
+        if tuple.protocol != Protocol::Tcp || !self.usable.contains(tuple.local_port) {
+            return;
+        }
+        match socket.state {
+            State::Listen => {
+                self.listening.insert(tuple.local_port);
+            }
+            State::BoundInactive | State::Close => {}
+            // Accepted, perhaps by a listener that has gone: the peer chose *its* port freely.
+            _ if self.listening.contains(tuple.local_port)
+                || self.range.is_some_and(|range| range.contains(tuple.remote_port)) => {}
+            _ => {
+                let key = DestinationKey {
+                    protocol: Protocol::Tcp,
+                    source: tuple.local_address,
+                    destination: tuple.remote_address,
+                    port: tuple.remote_port,
+                };
+                if socket.inode == 0 {
+                    self.left.push((key, tuple.local_port));
+                } else {
+                    self.held.push((socket.inode, key, tuple.local_port));
+                }
+            }
+        }
+    }
+
+    /// Judges every program; the kernel, where it answers, has the last word.
+    pub(super) fn blamed(self) -> Vec<Blamed> {
+        let owners = owners::find(self.held.iter().map(|(inode, ..)| *inode));
+        let mut docket = Docket::new(&self.settings);
+        let mut programs: BTreeMap<String, &Owner> = BTreeMap::new();
+        for (inode, key, port) in self.held {
+            let owner = owners.of(inode);
+            let name = owner.map(name_of);
+            docket.add(name.as_deref(), key, port);
+            if let (Some(name), Some(owner)) = (name, owner) {
+                let first = programs.entry(name).or_insert(owner);
+                if owner.pid < first.pid {
+                    *first = owner;
+                }
+            }
+        }
+        for (key, port) in self.left {
+            docket.add(None, key, port);
+        }
+        let probe = Probe::new().ok();
+        let judged = docket.accusations().into_iter().filter_map(|mut accusation| {
+            let owner = programs.get(&accusation.program)?;
+            let confirmed = confirmed(probe.as_ref(), &mut accusation)?;
+            Some(Blamed {
+                accusation,
+                pid: owner.pid,
+                executable: executable_of(owner).to_owned(),
+                confirmed,
+            })
+        });
+        judged.collect()
+    }
+}
+
+/// Whether the kernel confirms it; nothing if it clears the program.
+fn confirmed(probe: Option<&Probe>, accusation: &mut Accusation) -> Option<bool> {
+    let Some(bound) = probe.and_then(|probe| probe.buckets(&accusation.ports).ok()) else {
+        return Some(false);
+    };
+    match accusation.judge(&bound) {
+        Judgement::Confirmed => Some(true),
+        Judgement::Open => Some(false),
+        Judgement::Cleared => None,
+    }
+}
+
+/// What people know the program by: its unit, else its command line and container.
+fn name_of(owner: &Owner) -> String {
+    match (&owner.unit, &owner.container) {
+        (Some(unit), _) => unit.clone(),
+        (None, Some(container)) => {
+            let id: String = container.chars().take(12).collect();
+            format!("container {id}: {}", owner.command)
+        }
+        (None, None) => owner.command.clone(),
+    }
+}
+
+/// `python3.12` of `/usr/bin/python3.12 -u crawler.py`; `nginx` of `nginx: worker process`.
+fn executable_of(owner: &Owner) -> &str {
+    let program = owner.command.split(' ').next().unwrap_or_default();
+    let program = program.rsplit('/').next().unwrap_or_default();
+    let program = program.trim_end_matches(':');
+    if program.is_empty() { &owner.name } else { program }
 }

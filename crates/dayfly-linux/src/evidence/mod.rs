@@ -58,14 +58,15 @@ pub fn of_namespace(look: &Look) -> Result<(NamespaceEvidence, Vec<Degradation>)
         usable: usable.clone(),
         listeners: Vec::new(),
         overdue: Vec::new(),
+        connections: blame::Connections::new(&settings),
     };
     let (mut seen, mut degraded) = sweep(&settings, start, Seen::add)?;
-    let mut held_back_ports = None;
+    let mut bound_first = None;
     if look.probe {
         match held_back(&seen.fold.unsettled()) {
             Ok(bound) => {
                 seen.fold.settle(&bound);
-                held_back_ports = Some(bound);
+                bound_first = Some(bound.len());
             }
             Err(error) => degraded.push(Degradation::NotProbed { error }),
         }
@@ -79,18 +80,17 @@ pub fn of_namespace(look: &Look) -> Result<(NamespaceEvidence, Vec<Degradation>)
         seen.overdue.into_iter().filter(|socket| again.contains(&socket.tuple)).collect()
     };
     let headroom = seen.fold.finish();
-    let accusations = blame::accusations(&settings, &headroom, held_back_ports.as_ref())?;
     let evidence = NamespaceEvidence {
         name: look.name.clone(),
         shell: look.shell.clone(),
         is_host: look.is_host,
         headroom,
-        held_back: held_back_ports.map(|ports| ports.len()),
-        accusations,
         listeners: named(&seen.listeners),
         stuck_time_wait,
         time_wait_overflow: counters::time_wait_overflow(),
         conntrack: conntrack::read(),
+        blamed: seen.connections.blamed(),
+        bound_first,
         opens_per_second,
     };
     Ok((evidence, degraded))
@@ -103,11 +103,13 @@ struct Seen {
     listeners: Vec<Socket>,
     overdue: Vec<Socket>,
     usable: Box<dayfly_ports::PortSet>,
+    connections: blame::Connections,
 }
 
 impl Seen {
     fn add(&mut self, socket: &Socket) {
         self.fold.add(socket);
+        self.connections.add(socket);
         if socket.state == State::Listen && self.usable.contains(socket.tuple.local_port) {
             self.listeners.push(*socket);
         }

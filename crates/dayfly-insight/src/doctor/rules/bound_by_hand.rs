@@ -1,7 +1,7 @@
 //! Connections that were bound before they were connected keep ports from all destinations.
 
-use crate::blame::{Accusation, fixes_for};
-use crate::doctor::{Evidence, Found, NamespaceEvidence, Rule, Severity};
+use crate::blame::fixes_for;
+use crate::doctor::{Blamed, Evidence, Found, NamespaceEvidence, Rule, Severity};
 
 pub(super) const RULE: Rule = Rule {
     code: "DF004",
@@ -15,112 +15,113 @@ pub(super) const RULE: Rule = Rule {
 const WORTH_SAYING: u32 = 10;
 
 fn check(evidence: &Evidence) -> Vec<Found> {
-    evidence.namespaces.iter().filter_map(finding).collect()
+    evidence.namespaces.iter().filter_map(of_namespace).collect()
 }
 
-fn finding(namespace: &NamespaceEvidence) -> Option<Found> {
-    let found = match namespace.held_back {
-        Some(ports) if ports >= WORTH_SAYING => Found::within(
-            namespace,
-            format!(
-                "the kernel keeps {ports} ports from every other destination, for connections that \
-                 were bound before they were connected"
-            ),
-        ),
-        Some(_) => return None,
-        None => suspicion(namespace)?,
-    };
-    let found = namespace.accusations.iter().fold(found, accuse);
-    Some(if namespace.accusations.is_empty() {
-        found.remedy(
+fn of_namespace(namespace: &NamespaceEvidence) -> Option<Found> {
+    let culprits: Vec<&Blamed> =
+        namespace.blamed.iter().filter(|blamed| blamed.accusation.habit.binds_first()).collect();
+    let mut said = Vec::new();
+    if let Some(ports) = namespace.bound_first.filter(|ports| *ports >= WORTH_SAYING) {
+        said.push(format!(
+            "{ports} ports are held by connections that bound them before they were connected: no \
+             other destination can be reached from them"
+        ));
+    }
+    let rows = namespace.headroom.destinations.iter();
+    if let Some(worst) = rows.max_by_key(|row| row.suspected)
+        && worst.suspected >= WORTH_SAYING
+    {
+        said.push(format!(
+            "{} ports are held by connections that look bound before they were connected; {} may \
+             have {} ports left instead of {}",
+            worst.suspected, worst.key, worst.free_min, worst.free
+        ));
+    }
+    said.extend(culprits.iter().map(|culprit| sentence(culprit)));
+    let mut said = said.into_iter();
+    let mut found = Found::within(namespace, said.next()?);
+    for sentence in said {
+        found = found.and(sentence);
+    }
+    let mut products = Vec::new();
+    for fix in culprits.iter().flat_map(|culprit| fixes_for(&culprit.executable)) {
+        if !products.contains(&fix.product) {
+            products.push(fix.product);
+            found = found.remedy(
+                format!("{}: {}", fix.product, fix.advice),
+                "the port is chosen at connect() then, and other destinations share it",
+            );
+        }
+    }
+    if culprits.is_empty() {
+        found = found.remedy(
             "set IP_BIND_ADDRESS_NO_PORT before bind() in the programs that bind a source address",
             "the kernel then chooses the port at connect(), and other destinations may share it",
-        )
+        );
+    }
+    if namespace.bound_first.is_none() {
+        found = found.remedy(
+            namespace.shell.command("dayfly doctor --only DF004 --probe"),
+            "asks the kernel which ports are really held back",
+        );
+    }
+    Some(found)
+}
+
+fn sentence(culprit: &Blamed) -> String {
+    let accusation = &culprit.accusation;
+    let sure = if culprit.confirmed {
+        "the kernel confirms it".to_owned()
     } else {
-        found
-    })
-}
-
-fn suspicion(namespace: &NamespaceEvidence) -> Option<Found> {
-    let worst = namespace.headroom.destinations.iter().max_by_key(|row| row.suspected)?;
-    (worst.suspected >= WORTH_SAYING).then(|| {
-        Found::within(
-            namespace,
-            format!(
-                "{} ports are held by connections that look bound before they were connected; {} \
-                 may have {} ports left instead of {}",
-                worst.suspected, worst.key, worst.free_min, worst.free
-            ),
-        )
-        .remedy(
-            namespace.shell.command("dayfly show --probe"),
-            "asks the kernel which of them are really held back",
-        )
-    })
-}
-
-fn accuse(found: Found, accusation: &Accusation) -> Found {
-    let found = found.and(format!(
-        "{} {}: {} of the ports of its {} connections are of the parity that connect() takes last \
-         (confidence {:.1} %)",
-        accusation.program,
+        // Rounded down: nothing is certain that only looks so.
+        format!("{} % sure", (accusation.confidence * 100.0).floor().min(99.0))
+    };
+    format!(
+        "{} {}: {} of {} ports are of the parity that connect() takes last; {sure}",
+        culprit.name(),
         accusation.habit.sentence(),
         accusation.other_parity,
         accusation.connections,
-        accusation.confidence * 100.0,
-    ));
-    fixes_for(&accusation.program).into_iter().fold(found, |found, fix| {
-        found.remedy(
-            format!("{}: {}", fix.product, fix.advice),
-            "the port is then chosen at connect(), and other destinations may share it",
-        )
-    })
+    )
 }
 
 #[cfg(test)]
 mod tests {
-    use dayfly_ports::PortSet;
-
     use super::*;
     use crate::blame::Habit;
-    use crate::doctor::rules::fixture::{destination, namespace, on};
-
-    fn suspected(suspected: u32) -> NamespaceEvidence {
-        namespace(vec![crate::Destination {
-            suspected,
-            free_min: 60 - suspected,
-            ..destination(100, 40, 0, 10)
-        }])
-    }
+    use crate::doctor::rules::fixture::{blamed, destination, namespace, on};
 
     #[test]
     fn a_few_fixed_ports_are_no_finding() {
-        assert_eq!(check(&on(suspected(9))).len(), 0);
-        let found = check(&on(suspected(30)));
-        assert!(found[0].evidence[0].contains("30 ports left instead of 60"), "{found:?}");
-    }
-
-    #[test]
-    fn the_kernels_word_counts_more_than_the_suspicion() {
-        let settled = |ports| NamespaceEvidence { held_back: Some(ports), ..suspected(30) };
-        assert_eq!(check(&on(settled(9))).len(), 0);
-        let found = check(&on(settled(10)));
-        assert!(found[0].evidence[0].starts_with("the kernel keeps 10 ports"), "{found:?}");
-    }
-
-    #[test]
-    fn the_program_is_named_with_its_fix() {
-        let accusation = Accusation {
-            program: "nginx".to_owned(),
-            habit: Habit::BindsFirst,
-            confidence: 0.999,
-            connections: 30,
-            other_parity: 30,
-            ports: PortSet::EMPTY,
+        let suspected = |suspected| crate::Destination {
+            suspected,
+            free_min: 60 - suspected,
+            ..destination(100, 40, 0, 10)
         };
-        let accusations = vec![accusation];
-        let found = check(&on(NamespaceEvidence { accusations, ..suspected(30) }));
-        assert!(found[0].evidence[1].starts_with("nginx binds before it connects"), "{found:?}");
-        assert!(found[0].remedies[1].action.starts_with("nginx: "), "{found:?}");
+        assert_eq!(check(&on(namespace(vec![suspected(9)]))).len(), 0);
+        let found = check(&on(namespace(vec![suspected(30)])));
+        assert!(found[0].evidence[0].contains("30 ports left instead of 60"), "{found:?}");
+        assert_eq!(found[0].remedies.len(), 2);
+    }
+
+    #[test]
+    fn the_culprit_is_named_with_the_advice_for_its_language() {
+        let mut seen = namespace(Vec::new());
+        seen.blamed = vec![blamed(Habit::BindsFirst), blamed(Habit::PinsPorts)];
+        let found = check(&on(seen.clone()));
+        assert_eq!(
+            found[0].evidence,
+            ["python3 crawler.py (pid 71) binds before it connects, without \
+              IP_BIND_ADDRESS_NO_PORT: 200 of 200 ports are of the parity that connect() takes \
+              last; 99 % sure"]
+        );
+        assert!(found[0].remedies[0].action.starts_with("Python: before bind()"));
+        seen.bound_first = Some(200);
+        seen.blamed[0].confirmed = true;
+        let found = check(&on(seen));
+        assert!(found[0].evidence[0].starts_with("200 ports are held"));
+        assert!(found[0].evidence[1].ends_with("the kernel confirms it"));
+        assert_eq!(found[0].remedies.len(), 1);
     }
 }

@@ -7,6 +7,7 @@ mod configured_inside;
 mod conntrack;
 mod folklore;
 mod full;
+mod habits;
 mod holes;
 mod listener_inside;
 mod low_range;
@@ -43,6 +44,7 @@ pub const RULES: &[Rule] = &[
     conntrack::RULE,
     namespaces::RULE,
     selinux::RULE,
+    habits::RULE,
 ];
 
 /// How many things of one kind a finding lists by name.
@@ -69,7 +71,8 @@ pub(crate) mod fixture {
 
     use dayfly_ports::{Port, Protocol, Tuple};
 
-    use crate::doctor::{Evidence, Listening, NamespaceEvidence};
+    use crate::blame::{Accusation, Habit};
+    use crate::doctor::{Blamed, Evidence, Listening, NamespaceEvidence};
     use crate::why::Shell;
     use crate::{Destination, DestinationKey, Fold, Headroom, Settings, Socket, State};
 
@@ -103,12 +106,12 @@ pub(crate) mod fixture {
             shell: Shell::default(),
             is_host: true,
             headroom: Headroom { destinations, ..headroom },
-            held_back: None,
-            accusations: Vec::new(),
             listeners: Vec::new(),
             stuck_time_wait: Vec::new(),
             time_wait_overflow: None,
             conntrack: None,
+            blamed: Vec::new(),
+            bound_first: None,
             opens_per_second: None,
         }
     }
@@ -131,6 +134,23 @@ pub(crate) mod fixture {
     pub(crate) fn listening(address: &str) -> Listening {
         let owner = Some("nginx (pid 71)".to_owned());
         Listening { protocol: Protocol::Tcp, address: address.parse().unwrap(), owner }
+    }
+
+    /// A Python program with two hundred connections and this habit.
+    pub(crate) fn blamed(habit: Habit) -> Blamed {
+        Blamed {
+            accusation: Accusation {
+                program: "python3 crawler.py".to_owned(),
+                habit,
+                confidence: 1.0,
+                connections: 200,
+                other_parity: 200,
+                ports: [Port::new(40_001)].into_iter().collect(),
+            },
+            pid: 71,
+            executable: "python3".to_owned(),
+            confirmed: false,
+        }
     }
 
     /// A socket of a destination.
