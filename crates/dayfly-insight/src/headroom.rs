@@ -107,8 +107,9 @@ pub struct Counts {
     pub bound_inactive: u64,
     /// TCP listeners.
     pub listeners: u64,
-    /// TCP sockets that are subflows of MPTCP connections, as far as the source tells.
-    pub mptcp_subflows: u64,
+    /// MPTCP connections. Each is made of TCP sockets, its subflows, that hold a port each and
+    /// are counted above.
+    pub mptcp: u64,
     /// UDP sockets.
     pub udp: u64,
     /// SCTP sockets and associations.
@@ -175,7 +176,6 @@ impl Fold {
         match socket.tuple.protocol {
             Protocol::Tcp => {
                 self.counts.tcp += 1;
-                self.counts.mptcp_subflows += u64::from(socket.mptcp_subflow);
                 match socket.state {
                     State::TimeWait => self.counts.time_wait += 1,
                     State::Listen => self.counts.listeners += 1,
@@ -193,6 +193,11 @@ impl Fold {
                 self.udp.add(socket);
             }
         }
+    }
+
+    /// Takes in how many MPTCP connections there are; their subflows are added as TCP sockets.
+    pub fn add_mptcp(&mut self, connections: u64) {
+        self.counts.mptcp += connections;
     }
 
     /// Asks for a row of this destination even if no connection to it exists.

@@ -15,8 +15,6 @@ pub struct Socket {
     /// Whether an IPv6 socket refuses IPv4 (`IPV6_V6ONLY`). Decides whom a wildcard bind is in
     /// the way of.
     pub v6_only: bool,
-    /// Whether it is one subflow of an MPTCP connection, each of which holds a port of its own.
-    pub mptcp_subflow: bool,
     /// The inode that `/proc/PID/fd` names; 0 when no process holds the socket (TIME_WAIT, and
     /// orphans that are still closing).
     pub inode: u32,
@@ -28,7 +26,7 @@ impl Socket {
     /// A socket of which nothing but tuple and state is known.
     #[must_use]
     pub const fn new(tuple: Tuple, state: State) -> Self {
-        Socket { tuple, state, timer_ms: 0, v6_only: false, mptcp_subflow: false, inode: 0, uid: 0 }
+        Socket { tuple, state, timer_ms: 0, v6_only: false, inode: 0, uid: 0 }
     }
 }
 

@@ -7,12 +7,13 @@
 use std::fmt;
 use std::os::fd::OwnedFd;
 
+use dayfly_insight::State;
 use dayfly_ports::Protocol;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink};
 
 use crate::sock_diag::{
-    Family, Frame, FrameError, Frames, MessageError, Request, SocketMessage, StateMask,
+    Family, Frame, FrameError, Frames, MessageError, Request, SocketMessage, StateMask, Table,
 };
 
 /// Room for the largest piece the kernel sends, twice over.
@@ -62,7 +63,7 @@ impl Dumper {
         states: StateMask,
         mut each: impl FnMut(&SocketMessage<'_>),
     ) -> Result<DumpOutcome, DumpError> {
-        let request = |family| Request { protocol, family, states };
+        let request = |family| Request { table: Table::Of(protocol), family, states };
         if let Some(frame) = request(Family::Both).encode() {
             match self.run(&frame, protocol, &mut each) {
                 // The one-pass request is a compatibility layer that a kernel may leave out.
@@ -78,6 +79,24 @@ impl Dumper {
             total.unknown += part.unknown;
         }
         Ok(total)
+    }
+
+    /// How many MPTCP connections there are, of both families. Listeners are not counted.
+    ///
+    /// # Errors
+    /// [`DumpError`]; [`DumpError::Refused`] when the kernel cannot list them.
+    pub fn mptcp_connections(&mut self) -> Result<u64, DumpError> {
+        let mut connections = 0;
+        for family in [Family::V4, Family::V6] {
+            let request = Request { table: Table::Mptcp, family, states: StateMask::ALL };
+            let Some(frame) = request.encode() else { continue };
+            self.run(&frame, Protocol::Tcp, &mut |message| {
+                let state = message.socket.state;
+                let counts = !matches!(state, State::Listen | State::BoundInactive);
+                connections += u64::from(counts);
+            })?;
+        }
+        Ok(connections)
     }
 
     /// One request and all of its answer.

@@ -51,6 +51,11 @@ pub enum Degradation {
         /// What the kernel said.
         error: DumpError,
     },
+    /// MPTCP connections could not be counted; their subflows are listed as TCP sockets.
+    UncountedMptcp {
+        /// What the kernel said.
+        error: DumpError,
+    },
     /// Sockets in a state or family that dayfly does not know.
     Unknown {
         /// How many.
@@ -80,6 +85,12 @@ pub fn observe(options: &Options) -> Result<Observation, ObserveError> {
     let seed = hash_seed();
     let (mut fold, mut degraded) =
         sweep(&settings, || Fold::new(settings.clone(), seed), Fold::add)?;
+    if settings::has_mptcp() {
+        match Dumper::open().and_then(|mut dumper| dumper.mptcp_connections()) {
+            Ok(connections) => fold.add_mptcp(connections),
+            Err(error) => degraded.push(Degradation::UncountedMptcp { error }),
+        }
+    }
     for &(protocol, destination) in &options.wishes.destinations {
         match route::source_of(destination) {
             Ok(source) => fold.include(key_of(protocol, source, destination)),

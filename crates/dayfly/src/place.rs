@@ -110,6 +110,11 @@ pub(crate) fn note(degradation: &Degradation) -> Note {
         Degradation::Unlisted { protocol, error } => {
             (format!("{protocol} sockets"), error.to_string(), format!("modprobe {protocol}_diag"))
         }
+        Degradation::UncountedMptcp { error } => (
+            "how many MPTCP connections there are".to_owned(),
+            error.to_string(),
+            "modprobe mptcp_diag".to_owned(),
+        ),
         Degradation::Unknown { sockets } => (
             format!("{sockets} sockets"),
             "they are in a state or of a family that this version does not know".to_owned(),

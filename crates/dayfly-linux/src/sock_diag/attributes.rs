@@ -22,11 +22,6 @@ impl Attribute<'_> {
     /// `INET_DIAG_SKV6ONLY`: one byte, whether the socket refuses IPv4. Sent for listeners and
     /// unconnected sockets.
     pub const V6_ONLY: u16 = 11;
-    /// `INET_DIAG_ULP_INFO`: nested; names what runs on top of a TCP socket. The kernel sends it
-    /// to callers with CAP_NET_ADMIN.
-    pub const ULP_INFO: u16 = 19;
-    /// `INET_ULP_INFO_NAME`, inside [`Attribute::ULP_INFO`].
-    pub const ULP_NAME: u16 = 1;
     /// The bits of `nla_type` that are flags (`NLA_F_NESTED`, `NLA_F_NET_BYTEORDER`).
     const FLAGS: u16 = 0xC000;
 }

@@ -69,19 +69,11 @@ impl<'a> SocketMessage<'a> {
             state: known,
             timer_ms: if timer == TIMER_TIME_WAIT { word(52) } else { 0 },
             v6_only,
-            mptcp_subflow: is_mptcp_subflow(&attributes),
             uid: word(64),
             inode: word(68),
         };
         Ok(SocketMessage { socket, interface: word(40), attributes })
     }
-}
-
-/// Whether the socket runs under an MPTCP connection. The kernel tells callers with CAP_NET_ADMIN.
-fn is_mptcp_subflow(attributes: &Attributes<'_>) -> bool {
-    let Some(info) = attributes.clone().find(Attribute::ULP_INFO) else { return false };
-    let name = Attributes::new(info).find(Attribute::ULP_NAME);
-    name.is_some_and(|name| name.strip_suffix(&[0]).unwrap_or(name) == b"mptcp")
 }
 
 const fn is_unconnected(state: State) -> bool {
@@ -181,17 +173,6 @@ mod tests {
             let found = SocketMessage::parse(Protocol::Tcp, &bytes).unwrap().socket;
             assert_eq!(found.v6_only, expected);
         }
-    }
-
-    #[test]
-    fn knows_an_mptcp_subflow() {
-        let name = [10, 0, 1, 0, b'm', b'p', b't', b'c', b'p', 0, 0, 0];
-        let mut nested = vec![16, 0, 19, 0x80];
-        nested.extend(name);
-        let bytes = message(AF_INET, 1, &nested);
-        assert!(SocketMessage::parse(Protocol::Tcp, &bytes).unwrap().socket.mptcp_subflow);
-        let bytes = message(AF_INET, 1, &[]);
-        assert!(!SocketMessage::parse(Protocol::Tcp, &bytes).unwrap().socket.mptcp_subflow);
     }
 
     #[test]

@@ -13,7 +13,7 @@ mod request;
 pub use attributes::{Attribute, Attributes};
 pub use frame::{Frame, FrameError, Frames};
 pub use message::{MessageError, SocketMessage};
-pub use request::{Family, Request, StateMask};
+pub use request::{Family, Request, StateMask, Table};
 
 /// Netlink message types and flags (`include/uapi/linux/netlink.h`, `sock_diag.h`).
 pub(crate) mod wire {

@@ -52,11 +52,20 @@ impl StateMask {
     }
 }
 
+/// Whose sockets a dump lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Table {
+    /// The sockets of a transport; for TCP the subflows of MPTCP connections too.
+    Of(Protocol),
+    /// MPTCP connections, above their subflows.
+    Mptcp,
+}
+
 /// One dump request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// The transport.
-    pub protocol: Protocol,
+    /// Whose sockets.
+    pub table: Table,
     /// The families.
     pub family: Family,
     /// The states.
@@ -70,7 +79,7 @@ impl Request {
     pub fn encode(self) -> Option<Vec<u8>> {
         let mut payload = Vec::with_capacity(64);
         let kind = match self.family {
-            Family::Both if self.protocol != Protocol::Tcp => return None,
+            Family::Both if self.table != Table::Of(Protocol::Tcp) => return None,
             // struct inet_diag_req: family, source and destination length, extensions, sockid,
             // states, dbs.
             Family::Both => {
@@ -82,9 +91,19 @@ impl Request {
             // struct inet_diag_req_v2: family, protocol, extensions, padding, states, sockid.
             Family::V4 | Family::V6 => {
                 let family = if self.family == Family::V4 { AF_INET } else { AF_INET6 };
-                payload.extend([family, self.protocol.ip_number(), 0, 0]);
+                let number = match self.table {
+                    Table::Of(protocol) => protocol.ip_number(),
+                    // The field has eight bits; the attribute below says the rest.
+                    Table::Mptcp => IPPROTO_MPTCP as u8,
+                };
+                payload.extend([family, number, 0, 0]);
                 payload.extend(self.states.0.to_ne_bytes());
                 payload.extend([0; SOCKID]);
+                if self.table == Table::Mptcp {
+                    payload.extend(8u16.to_ne_bytes());
+                    payload.extend(INET_DIAG_REQ_PROTOCOL.to_ne_bytes());
+                    payload.extend(IPPROTO_MPTCP.to_ne_bytes());
+                }
                 SOCK_DIAG_BY_FAMILY
             }
         };
@@ -101,18 +120,24 @@ impl Request {
 /// Length of `struct inet_diag_sockid`. All zero in a dump: no socket in particular.
 const SOCKID: usize = 48;
 
+/// `include/uapi/linux/in.h`: no protocol of the IP header, hence above 255.
+const IPPROTO_MPTCP: u32 = 262;
+/// `include/uapi/linux/inet_diag.h`: the attribute of a request that names such a protocol.
+const INET_DIAG_REQ_PROTOCOL: u16 = 3;
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn lengths_are_the_kernels() {
-        let length = |protocol, family| {
-            let request = Request { protocol, family, states: StateMask::ALL };
+        let length = |table, family| {
+            let request = Request { table, family, states: StateMask::ALL };
             request.encode().map(|frame| (frame.len(), frame[0] as usize))
         };
-        assert_eq!(length(Protocol::Tcp, Family::Both), Some((16 + 60, 16 + 60)));
-        assert_eq!(length(Protocol::Udp, Family::V6), Some((16 + 56, 16 + 56)));
-        assert_eq!(length(Protocol::Udp, Family::Both), None);
+        assert_eq!(length(Table::Of(Protocol::Tcp), Family::Both), Some((16 + 60, 16 + 60)));
+        assert_eq!(length(Table::Of(Protocol::Udp), Family::V6), Some((16 + 56, 16 + 56)));
+        assert_eq!(length(Table::Mptcp, Family::V4), Some((16 + 56 + 8, 16 + 56 + 8)));
+        assert_eq!(length(Table::Of(Protocol::Udp), Family::Both), None);
     }
 }

@@ -59,7 +59,7 @@ struct SocketsObject {
     udp: u64,
     bound_inactive: u64,
     listeners: u64,
-    mptcp_subflows: u64,
+    mptcp: u64,
     sctp: u64,
 }
 
@@ -153,7 +153,7 @@ fn sockets(counts: Counts) -> SocketsObject {
         udp: counts.udp,
         bound_inactive: counts.bound_inactive,
         listeners: counts.listeners,
-        mptcp_subflows: counts.mptcp_subflows,
+        mptcp: counts.mptcp,
         sctp: counts.sctp,
     }
 }

@@ -107,7 +107,6 @@ fn sockets(headroom: &Headroom) -> String {
         (counts.time_wait, "TIME_WAIT"),
         (counts.listeners, "listening"),
         (counts.bound_inactive, "bound but inactive"),
-        (counts.mptcp_subflows, "MPTCP subflows"),
     ];
     let parts = parts.into_iter().filter(|&(number, _)| number > 0);
     let parts: Vec<_> = parts.map(|(number, what)| format!("{} {what}", grouped(number))).collect();
@@ -116,6 +115,9 @@ fn sockets(headroom: &Headroom) -> String {
         let _ = write!(line, " ({})", parts.join(", "));
     }
     let _ = write!(line, ", {} udp", grouped(counts.udp));
+    if counts.mptcp > 0 {
+        let _ = write!(line, ", {} mptcp", grouped(counts.mptcp));
+    }
     if counts.sctp > 0 {
         let _ = write!(line, ", {} sctp", grouped(counts.sctp));
     }
