@@ -185,6 +185,18 @@ impl Pool {
     #[inline]
     fn draw(&self, random: &mut (impl Random + ?Sized)) -> usize {
         let mask = self.taken.len() * 64 - 1;
+        // Nearly empty: the first draw is as good as certain, and so is the branch.
+        if self.free as usize * 8 > self.taken.len() * (64 * 7) {
+            let index = random.next_u64() as usize & mask;
+            if !bits::get(&self.taken, index) {
+                return index;
+            }
+        }
+        self.draw_by_fours(mask, random)
+    }
+
+    #[inline]
+    fn draw_by_fours(&self, mask: usize, random: &mut (impl Random + ?Sized)) -> usize {
         for _ in 0..BATCHES {
             // Four draws from one number, looked up without a branch: at half occupancy the first
             // free one is as good as random, and a wrong prediction would cost more than the rest.

@@ -1,6 +1,7 @@
 //! `cargo xtask bench NAME`: figures, always of two things interleaved in one run, because the
 //! ratio stands on any machine while the absolute times belong to one.
 
+mod alloc;
 mod bare;
 mod process;
 mod show;
@@ -11,8 +12,10 @@ use crate::shell::Done;
 type Bench = (&'static str, &'static str, fn(&[&str]) -> Done);
 
 /// What can be measured.
-const BENCHES: &[Bench] =
-    &[("show", "what `dayfly show` costs next to a bare dump and `ss -tan`", show::run)];
+const BENCHES: &[Bench] = &[
+    ("alloc", "what handing out a port costs, next to everybody who does", alloc::run),
+    ("show", "what `dayfly show` costs next to a bare dump and `ss -tan`", show::run),
+];
 
 /// What measured programs are started as, not for calling by hand.
 const PARTS: &[Bench] = &[(bare::NAME, "receive a dump of TCP sockets, count it", bare::run)];

@@ -88,6 +88,7 @@ impl fmt::Display for Exhausted {
         f.write_str("no port is free for this destination: all are in use, claimed or reserved")?;
         match self.held {
             0 => f.write_str("; widen the range or use another local address"),
+            1 => f.write_str("; 1 is held back and will be free again"),
             held => write!(f, "; {held} are held back and will be free again"),
         }
     }
