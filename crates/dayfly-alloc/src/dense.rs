@@ -6,6 +6,7 @@ use alloc::vec;
 
 use dayfly_ports::PortRange;
 
+use crate::generations::Generations;
 use crate::scope::Scope;
 use crate::{Pool, bits, pool};
 
@@ -27,7 +28,7 @@ pub(crate) struct Dense {
     /// Used or held here.
     own: Box<[u64]>,
     /// Odd while in use, even afterwards.
-    generations: Box<[u32]>,
+    generations: Generations,
     /// The state of the scope that `pool` has taken in.
     version: u64,
     pub(crate) in_use: u32,
@@ -45,7 +46,7 @@ impl Dense {
             scope,
             pool: Pool::new(range),
             own: vec![0; pool::words_of(range)].into(),
-            generations: vec![0; range.len() as usize].into(),
+            generations: Generations::new(range.len() as usize),
             version: 0,
             in_use: 0,
             held: 0,
@@ -67,7 +68,7 @@ impl Dense {
     #[inline]
     pub(crate) fn occupy(&mut self, index: usize, generation: u32) {
         bits::set(&mut self.own, index);
-        self.generations[index] = generation;
+        self.generations.set(index, generation);
         self.in_use += 1;
         self.given += 1;
     }
@@ -78,7 +79,7 @@ impl Dense {
             self.pool.mark_taken(index);
         }
         bits::set(&mut self.own, index);
-        self.generations[index] = generation;
+        self.generations.set(index, generation);
         if generation & 1 == 1 {
             self.in_use += 1;
         } else {
@@ -92,7 +93,7 @@ impl Dense {
     }
 
     pub(crate) fn generation(&self, index: usize) -> u32 {
-        self.generations[index]
+        self.generations.get(index)
     }
 
     /// A port in use becomes free.
@@ -107,7 +108,7 @@ impl Dense {
     pub(crate) fn hold(&mut self, index: usize, generation: u32) {
         self.in_use -= 1;
         self.held += 1;
-        self.generations[index] = generation;
+        self.generations.set(index, generation);
         self.order.push_back(Held { index: index as u16, generation, given: self.given });
     }
 
@@ -123,7 +124,7 @@ impl Dense {
         self.held -= 1;
         self.in_use += 1;
         self.given += 1;
-        self.generations[index] = generation;
+        self.generations.set(index, generation);
         self.skip_stale();
     }
 
@@ -134,12 +135,13 @@ impl Dense {
 
     fn holds(&self, held: &Held) -> bool {
         let index = usize::from(held.index);
-        self.generations[index] == held.generation && bits::get(&self.own, index)
+        bits::get(&self.own, index) && self.generations.get(index) == held.generation
     }
 
     #[inline]
     fn open(&mut self, index: usize, scope: &Scope) {
         bits::clear(&mut self.own, index);
+        self.generations.forget(index);
         // The pool may not have followed the scope yet; following rebuilds it from `own` anyway.
         if !bits::get(scope.shared.words(), index) && bits::get(self.pool.words(), index) {
             self.pool.mark_free(index);
@@ -156,7 +158,7 @@ impl Dense {
         size_of::<Self>()
             + self.pool.bytes()
             + size_of_val(&*self.own)
-            + size_of_val(&*self.generations)
+            + self.generations.bytes()
             + self.order.capacity() * size_of::<Held>()
     }
 }

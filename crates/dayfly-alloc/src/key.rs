@@ -119,14 +119,14 @@ impl Fingerprints {
         Fingerprints { secret: core::array::from_fn(|_| random.next_u64() | 1) }
     }
 
-    /// 40 bits that stand for the key.
+    /// 40 bits that stand for the key, never all 0.
     #[inline]
     pub(crate) fn of(&self, key: &Key) -> u64 {
         let [a, b, c, d, e, f] = self.secret;
         let local = fold((key.local >> 64) as u64 ^ a, key.local as u64 ^ b);
         let remote = fold((key.remote >> 64) as u64 ^ c, key.remote as u64 ^ d);
         let rest = u64::from(key.remote_port) << 8 | u64::from(key.protocol.ip_number());
-        fold(local.rotate_left(20) ^ remote ^ e, rest ^ f) >> 24
+        (fold(local.rotate_left(20) ^ remote ^ e, rest ^ f) >> 24).max(1)
     }
 }
 

@@ -54,7 +54,8 @@
 //! arrive at one receive queue ([`QueueMask`]).
 //!
 //! **Many threads.** [`Sharded`] is an allocator behind shared references, one lock for each group of
-//! destinations; [`SharedPool`] is one destination without any lock.
+//! destinations (feature `std`, on by default); [`SharedPool`] is one destination without any lock,
+//! where processors have 64-bit atomics.
 //!
 //! **Everybody else's way.** [`strategy`] has the algorithms of RFC 6056 and of the systems and
 //! stacks in use, over the same [`Availability`], for simulation, for comparison, and for
@@ -91,12 +92,14 @@ extern crate alloc;
 extern crate std;
 
 mod allocator;
+#[cfg(target_has_atomic = "64")]
 mod atomic;
 mod availability;
 mod bits;
 mod blocks;
 mod dense;
 mod free_list;
+mod generations;
 mod handle;
 mod index;
 mod key;
@@ -107,6 +110,7 @@ pub mod random;
 mod scope;
 #[cfg(feature = "std")]
 mod sharded;
+#[cfg(target_has_atomic = "64")]
 mod shared_pool;
 mod sparse;
 pub mod strategy;
@@ -124,4 +128,5 @@ pub use random::{Random, Xoshiro};
 pub use scope::Place;
 #[cfg(feature = "std")]
 pub use sharded::{Sharded, ShardedClaim, ShardedHandle};
+#[cfg(target_has_atomic = "64")]
 pub use shared_pool::{Lent, SharedPool};

@@ -202,8 +202,8 @@ impl<R: Random> Sharded<R> {
     }
 }
 
-/// A thread that panicked while it held the lock leaves nothing half done that matters here: the
-/// allocator has no step that can panic between two changes that belong together.
+/// What can panic under the lock is the caller's own source of randomness. At worst the draw that it
+/// broke off costs one port; that is no reason to fail all other threads.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }

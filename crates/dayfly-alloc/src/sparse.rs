@@ -15,7 +15,7 @@ use core::ops::Range;
 /// A port of a destination with the generation that it was handed out or held back under.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// 40 bits.
+    /// 40 bits, not all of them 0.
     pub(crate) fingerprint: u64,
     /// Never 0.
     pub(crate) port: u16,
@@ -43,6 +43,7 @@ pub(crate) struct Sparse {
     heads: Vec<u64>,
     /// The lower sixteen bits of the generation.
     lows: Vec<u16>,
+    /// Below 2^32.
     homes: usize,
     len: usize,
 }
@@ -66,9 +67,9 @@ impl Sparse {
     /// The slots of a destination.
     pub(crate) fn run(&self, fingerprint: u64) -> Range<usize> {
         let start = self.seek(place(fingerprint, 0));
-        let mine = self.heads[start..].iter().take_while(|&&head| head >> 24 == fingerprint);
-        // An empty slot would pass for the fingerprint 0.
-        start..start + mine.take_while(|&&head| head != 0).count()
+        let rest = &self.heads[start..];
+        let len = rest.iter().position(|head| head >> 24 != fingerprint).unwrap_or(rest.len());
+        start..start + len
     }
 
     pub(crate) fn entry(&self, slot: usize) -> Entry {
@@ -136,13 +137,14 @@ impl Sparse {
     #[inline]
     fn seek(&self, wanted: u64) -> usize {
         let home = self.home(wanted << 8);
-        let before = |&&head: &&u64| head != 0 && head >> 8 < wanted;
-        home + self.heads[home..].iter().take_while(before).count()
+        let rest = &self.heads[home..];
+        let passed = rest.iter().position(|head| *head == 0 || *head >= wanted << 8);
+        home + passed.unwrap_or(rest.len())
     }
 
     #[inline]
     fn home(&self, head: u64) -> usize {
-        (((head >> 32) as u128 * self.homes as u128) >> 32) as usize
+        (((head >> 32) * self.homes as u64) >> 32) as usize
     }
 
     fn clear(&mut self, homes: usize, tail: usize) {
@@ -190,7 +192,7 @@ mod tests {
         fn agrees_with_a_plain_map(
             steps in prop::collection::vec((0_u64..6, 1_u16..400, any::<bool>()), 0..4000),
         ) {
-            let fingerprints = [0, 1, (1 << 40) - 1, (1 << 40) - 2, 0x12_3456_789A, 0x80_0000_0000];
+            let fingerprints = [2, 1, (1 << 40) - 1, (1 << 40) - 2, 0x12_3456_789A, 0x80_0000_0000];
             let mut table = Sparse::with_capacity(0);
             let mut model = BTreeMap::new();
             for (index, (which, port, add)) in steps.into_iter().enumerate() {

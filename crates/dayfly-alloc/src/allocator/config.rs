@@ -45,6 +45,6 @@ pub enum Reuse {
     OldestFirst,
     /// After the hold, or as soon as the destination has been given this many other ports since:
     /// a minimum reuse distance, with the hold as its upper bound in time. Counted from when the
-    /// destination got a bitmap of its own, past 32 connections or when it ran out of free ports.
+    /// destination got a bitmap of its own, past 24 connections or when it ran out of free ports.
     AfterDistance(u32),
 }

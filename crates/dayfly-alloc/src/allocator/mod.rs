@@ -17,7 +17,6 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::fmt;
-use core::sync::atomic::{AtomicU16, Ordering};
 
 use dayfly_ports::{Port, PortRange, PortSet, Protocol};
 
@@ -37,7 +36,7 @@ pub type Tick = u64;
 
 /// Connections of one destination in the sparse table before it gets a bitmap of its own. Past
 /// this, walking the destination's entries costs more than a bitmap look-up.
-pub(crate) const SPARSE_LIMIT: usize = 32;
+pub(crate) const SPARSE_LIMIT: usize = 24;
 
 /// Hands out ports so that no two connections share a tuple.
 ///
@@ -96,7 +95,20 @@ impl fmt::Display for Exhausted {
 
 impl core::error::Error for Exhausted {}
 
-static NEXT_ID: AtomicU16 = AtomicU16::new(0);
+/// A number of its own for each allocator, so that handles of another one are known as such.
+#[cfg(target_has_atomic = "16")]
+fn next_id(_random: u32) -> u16 {
+    use core::sync::atomic::{AtomicU16, Ordering};
+
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// Where processors cannot count atomically, a random one has to do.
+#[cfg(not(target_has_atomic = "16"))]
+fn next_id(random: u32) -> u16 {
+    (random >> 8) as u16
+}
 
 impl<R: Random> Allocator<R> {
     /// An allocator without connections, claims or reserved ports.
@@ -107,7 +119,7 @@ impl<R: Random> Allocator<R> {
         Allocator {
             config,
             random,
-            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            id: next_id(generation),
             fingerprints,
             reserved: Box::new(PortSet::EMPTY),
             claims: Claims::new(),

@@ -364,6 +364,39 @@ fn everything_reserved_is_exhausted_at_once() {
 }
 
 #[test]
+fn conditions_that_nothing_meets_are_exhausted() {
+    let mut allocator = allocator(Config::new(range(5000, 5099)), 9);
+    let (none, elsewhere) =
+        (QueueMask::new(range(5000, 5099), |_| false), QueueMask::new(range(5000, 5098), |_| true));
+    assert!(none.is_empty() && elsewhere.len() == 99);
+    for connections in [0, 30] {
+        for _ in 0..connections {
+            allocator.allocate(&key(1, 1), 0).unwrap();
+        }
+        for options in [
+            Options { queue: Some(&none), ..Options::default() },
+            Options { queue: Some(&elsewhere), ..Options::default() },
+            Options { within: Some(range(80, 90)), ..Options::default() },
+            Options { within: Some(range(5100, 65535)), ..Options::default() },
+        ] {
+            let refused = allocator.allocate_with(&key(1, 1), 0, &options);
+            assert_eq!(refused, Err(Exhausted { held: 0 }), "{options:?}");
+        }
+    }
+}
+
+#[test]
+fn a_destination_with_a_young_bitmap_is_light() {
+    let mut allocator = allocator(Config::new(PortRange::DYNAMIC), 9);
+    for _ in 0..40 {
+        allocator.allocate(&key(1, 1), 0).unwrap();
+    }
+    let usage = allocator.usage();
+    assert_eq!(usage.bitmaps, 1);
+    assert!(usage.bitmap_bytes < 8192, "{usage:?}");
+}
+
+#[test]
 fn claims_block_and_are_blocked() {
     let mut allocator = allocator(Config::new(range(5000, 5001)), 10);
     let here = Place::Address([192, 0, 2, 1].into());
