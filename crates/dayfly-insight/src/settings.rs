@@ -119,12 +119,14 @@ impl Settings {
     /// show left out: that the old connection really used timestamps.
     #[must_use]
     pub fn reuses(&self, socket: &Socket) -> bool {
+        if socket.state != State::TimeWait {
+            return false;
+        }
         let tuple = socket.tuple.canonical();
         let life_ms = self.time_wait_seconds.saturating_mul(1000);
         let age_ms = life_ms.saturating_sub(socket.timer_ms);
-        socket.state == State::TimeWait
+        age_ms > self.tw_reuse_delay_ms
             && self.takes_over(tuple.local_address, tuple.remote_address)
-            && age_ms > self.tw_reuse_delay_ms
     }
 
     /// Whether any TIME_WAIT between these addresses, if old enough, is taken over.

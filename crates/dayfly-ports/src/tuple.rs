@@ -24,7 +24,12 @@ impl Tuple {
     /// The same connection with IPv4-mapped addresses (`::ffff:192.0.2.1`, RFC 4291 section
     /// 2.5.5.2) written as IPv4: to the kernel both are one tuple.
     #[must_use]
+    #[inline]
     pub fn canonical(self) -> Self {
+        // Asked of every socket of a host, and nearly always this.
+        if self.local_address.is_ipv4() && self.remote_address.is_ipv4() {
+            return self;
+        }
         Tuple {
             local_address: self.local_address.to_canonical(),
             remote_address: self.remote_address.to_canonical(),
