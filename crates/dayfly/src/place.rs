@@ -4,6 +4,7 @@
 use dayfly_insight::why::Shell;
 use dayfly_linux::namespace::{Namespace, NamespaceError, Survey};
 use dayfly_linux::observe::{Degradation, ObserveError};
+use dayfly_linux::probe::ProbeErrorKind;
 
 use crate::error::Failure;
 use crate::privilege::with_sudo;
@@ -126,7 +127,14 @@ pub(crate) fn note(degradation: &Degradation) -> Note {
             format!("ip route get {}", destination.ip()),
         ),
         Degradation::NotProbed { error } => {
-            ("which ports the kernel holds back".to_owned(), error.to_string(), with_sudo())
+            let fix = match error.kind() {
+                ProbeErrorKind::Privilege => with_sudo(),
+                ProbeErrorKind::NoRoute(address) if address.is_loopback() => {
+                    "ip link set lo up".to_owned()
+                }
+                _ => String::new(),
+            };
+            ("which ports the kernel holds back".to_owned(), error.to_string(), fix)
         }
     };
     Note { what, why, fix }

@@ -226,6 +226,8 @@ fn binding_before_connecting_eats_the_pool_of_everybody() {
     assert_eq!(answer["holders"][0]["pid"], std::process::id());
     assert_eq!(answer["probe"]["agrees"], true);
     assert!(offers(&answer, "IP_BIND_ADDRESS_NO_PORT"));
+    // What this test is written in is not known, so every language gets its advice.
+    assert!(offers(&answer, "Go: ") && offers(&answer, "C, C++, Rust: "));
 
     drop(held);
     let cured = eater.address_no_port();
@@ -292,6 +294,7 @@ fn without_privilege_the_model_answers_and_says_so() {
     let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(answer["probe"]["ran"], false);
     assert!(answer["probe"]["error"].as_str().unwrap().contains("CAP_NET_ADMIN"));
+    assert!(answer["degraded"][0]["fix"].as_str().unwrap().starts_with("sudo "));
     assert!(answer["classes"]["usable"].as_u64().unwrap() > 0);
     let output = dayfly(&["why", "--json", "53"]).uid_nobody().output().unwrap();
     let answer: Value = serde_json::from_slice(&output.stdout).unwrap();

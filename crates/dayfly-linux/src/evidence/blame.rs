@@ -91,7 +91,7 @@ impl Connections {
             Some(Blamed {
                 accusation,
                 pid: owner.pid,
-                executable: executable_of(owner).to_owned(),
+                executable: owner.executable().to_owned(),
                 confirmed,
             })
         });
@@ -121,12 +121,4 @@ fn name_of(owner: &Owner) -> String {
         }
         (None, None) => owner.command.clone(),
     }
-}
-
-/// `python3.12` of `/usr/bin/python3.12 -u crawler.py`; `nginx` of `nginx: worker process`.
-fn executable_of(owner: &Owner) -> &str {
-    let program = owner.command.split(' ').next().unwrap_or_default();
-    let program = program.rsplit('/').next().unwrap_or_default();
-    let program = program.trim_end_matches(':');
-    if program.is_empty() { &owner.name } else { program }
 }

@@ -38,6 +38,18 @@ pub struct Owner {
     pub container: Option<String>,
 }
 
+impl Owner {
+    /// The name of the program's file: `python3.12` of `/usr/bin/python3.12 -u crawler.py`, `nginx`
+    /// of `nginx: worker process`.
+    #[must_use]
+    pub fn executable(&self) -> &str {
+        let program = self.command.split(' ').next().unwrap_or_default();
+        let program = program.rsplit('/').next().unwrap_or_default();
+        let program = program.trim_end_matches(':');
+        if program.is_empty() { &self.name } else { program }
+    }
+}
+
 /// What [`find`] found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Owners {
@@ -144,4 +156,31 @@ fn pids() -> Vec<u32> {
         entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
     pids.sort_unstable();
     pids
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn executables_are_read_from_command_lines() {
+        for (command, executable) in [
+            ("/usr/bin/python3.12 -u crawler.py", "python3.12"),
+            ("nginx: worker process", "nginx"),
+            ("(squid-1) --kid squid-1", "(squid-1)"),
+            ("sleep 5", "sleep"),
+            ("", "kernel"),
+            ("/", "kernel"),
+        ] {
+            let owner = Owner {
+                pid: 1,
+                name: "kernel".to_owned(),
+                command: command.to_owned(),
+                user: "root".to_owned(),
+                unit: None,
+                container: None,
+            };
+            assert_eq!(owner.executable(), executable, "{command}");
+        }
+    }
 }

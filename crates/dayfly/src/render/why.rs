@@ -160,8 +160,7 @@ fn destination_facts(text: &mut String, part: &Part, screen: Screen) {
 /// What the kernel's own search said.
 fn searched(probe: &ProbeReport) -> Option<String> {
     if !probe.ran {
-        let why = probe.error.as_ref()?;
-        return Some(format!("the kernel's own search was not asked: {why}"));
+        return None;
     }
     let found = match (probe.found, &probe.error) {
         (Some(port), _) => format!("found port {port}"),
@@ -305,9 +304,6 @@ fn port_facts(text: &mut String, answer: &PortAnswer, probe: &ProbeReport, scree
             None => "the kernel gives it to no automatic connection, whatever the destination",
         };
         wrapped(text, line, "  ", screen);
-    }
-    if let ProbeReport { ran: false, error: Some(why), .. } = probe {
-        wrapped(text, &format!("the kernel's own search was not asked: {why}"), "  ", screen);
     }
 }
 

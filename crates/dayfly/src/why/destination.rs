@@ -1,18 +1,23 @@
 //! One destination: every address that its name has, from the source that the route gives.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use dayfly_insight::blame::fixes_for;
 use dayfly_insight::forecast::{Forecast, Sample};
-use dayfly_insight::why::{DestinationAnswer, DestinationStudy, DestinationVerdict, HolderKind};
+use dayfly_insight::why::{
+    DestinationAnswer, DestinationStudy, DestinationVerdict, HolderKind, Remedy,
+};
 use dayfly_insight::{DestinationKey, Settings};
 use dayfly_linux::observe::{Degradation, ObserveError, hash_seed, sweep};
+use dayfly_linux::owners::Owner;
 use dayfly_linux::probe::{Probe, ProbeError};
 use dayfly_linux::{route, settings};
 use dayfly_ports::{Port, PortSet, Protocol};
 
-use super::report::{Body, Part, ProbeReport, Report, with_owners};
+use super::report::{Body, HeldBy, Part, ProbeReport, Report, with_owners};
 use crate::args::WhyArgs;
 use crate::error::Failure;
 use crate::place;
@@ -51,15 +56,31 @@ pub(super) fn report(args: &WhyArgs, target: &Target, port: Port) -> Result<Repo
     };
     let shell = place::shell(args.netns.as_deref());
     let (holders, notes) = with_owners(&worst.answer.holders);
+    let mut remedies = worst.answer.remedies(&shell);
+    remedies.extend(advice(&holders));
     Ok(Report {
         subject: target.to_string(),
         namespace: namespace.name().to_owned(),
         holders,
-        remedies: worst.answer.remedies(&shell),
+        remedies,
         useless: worst.answer.useless(),
         degraded: seen.degraded.iter().map(place::note).chain(notes).collect(),
         body: Body::Destination { parts: seen.parts, forecast: seen.forecast },
     })
+}
+
+/// What to change in the programs that bind first, each as far as it is known.
+fn advice(holders: &[HeldBy]) -> Vec<Remedy> {
+    let binds_first = |held: &&HeldBy| held.holder.kind == HolderKind::Elsewhere;
+    let owners = holders.iter().filter(binds_first).filter_map(|held| held.owner.as_ref());
+    let programs: BTreeSet<&str> = owners.map(Owner::executable).collect();
+    let fixes: BTreeMap<&str, &str> =
+        programs.into_iter().flat_map(fixes_for).map(|fix| (fix.product, fix.advice)).collect();
+    let remedy = |(product, advice)| Remedy {
+        action: format!("{product}: {advice}"),
+        effect: "its connections no longer take their ports from other destinations".to_owned(),
+    };
+    fixes.into_iter().map(remedy).collect()
 }
 
 struct Seen {
@@ -71,25 +92,28 @@ struct Seen {
 /// Runs inside the namespace.
 fn look(args: &WhyArgs, addresses: &[IpAddr], port: Port) -> Result<Seen, ObserveError> {
     let settings = settings::read().map_err(ObserveError::Settings)?;
-    let mut no_route = Vec::new();
+    let mut unasked = Vec::new();
     let mut keys = Vec::new();
     for &address in addresses {
         let destination = SocketAddr::new(address, port.number());
         match route::source_of(destination) {
             Ok(source) => keys.push(DestinationKey::tcp(source, destination)),
             Err(error) => {
-                no_route.push(Degradation::NoRoute { destination, error: error.to_string() });
+                unasked.push(Degradation::NoRoute { destination, error: error.to_string() });
             }
         }
     }
     if keys.is_empty() {
-        return Ok(Seen { parts: Vec::new(), forecast: None, degraded: no_route });
+        return Ok(Seen { parts: Vec::new(), forecast: None, degraded: unasked });
     }
     let samples = match args.watch {
         Some(time) => watch(&settings, &keys, time)?,
         None => Vec::new(),
     };
     let probe = if args.no_probe { None } else { Some(Probe::new()) };
+    if let Some(Err(error)) = &probe {
+        unasked.push(Degradation::NotProbed { error: error.clone() });
+    }
     let mut tries = 0;
     let (mut parts, mut degraded) = loop {
         tries += 1;
@@ -106,7 +130,7 @@ fn look(args: &WhyArgs, addresses: &[IpAddr], port: Port) -> Result<Seen, Observ
             .cmp(&rank(other))
             .then_with(|| other.answer.row.fill().total_cmp(&one.answer.row.fill()))
     });
-    degraded.extend(no_route);
+    degraded.extend(unasked);
     let forecast = parts.first().and_then(|worst| {
         let of_worst = |(key, samples)| (key == worst.answer.row.key).then_some(samples);
         let samples = samples.into_iter().find_map(of_worst)?;

@@ -48,7 +48,7 @@ fn look(
         args.protocol.clone()
     };
     let start = || PortStudy::new(settings.clone(), port, protocols.clone());
-    let (study, degraded) = sweep(&settings, start, PortStudy::add)?;
+    let (study, mut degraded) = sweep(&settings, start, PortStudy::add)?;
     let addresses: Vec<IpAddr> = match args.address {
         Some(address) => vec![address],
         None => vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()],
@@ -58,19 +58,19 @@ fn look(
     });
     let answer = study.finish(trials.collect());
     let asks = !args.no_probe && answer.handed_out.contains(&Protocol::Tcp);
-    let probe = if asks { ask(&answer) } else { ProbeReport::default() };
+    let probe = if asks { ask(&answer, &mut degraded) } else { ProbeReport::default() };
     Ok((answer, probe, degraded))
 }
 
 /// Asks the kernel whether automatic connections get the port.
-fn ask(answer: &PortAnswer) -> ProbeReport {
-    let probe = match Probe::new() {
-        Ok(probe) => probe,
-        Err(error) => return ProbeReport::not_run(&error),
-    };
-    let bucket = match probe.bucket(Family::V4, answer.port) {
+fn ask(answer: &PortAnswer, degraded: &mut Vec<Degradation>) -> ProbeReport {
+    let bucket = match Probe::new().and_then(|probe| probe.bucket(Family::V4, answer.port)) {
         Ok(bucket) => bucket,
-        Err(error) => return ProbeReport::not_run(&error),
+        Err(error) => {
+            let report = ProbeReport::not_run(&error);
+            degraded.push(Degradation::NotProbed { error });
+            return report;
+        }
     };
     let free = bucket == PortVerdict::Free;
     let of_tcp =
