@@ -30,7 +30,7 @@ impl Holder {
     /// that is known.
     #[must_use]
     pub fn frees_in_seconds(&self) -> Option<u32> {
-        (self.kind == HolderKind::TimeWait).then(|| self.socket.timer_ms.div_ceil(1000))
+        (self.socket.state == State::TimeWait).then(|| self.socket.timer_ms.div_ceil(1000))
     }
 }
 

@@ -124,9 +124,10 @@ pub(super) fn of_destination(
         offer(
             "set IP_BIND_ADDRESS_NO_PORT before bind() in the programs that bind an address before they connect".to_owned(),
             format!(
-                "{}{} ports: bound first, a connection takes its port from every other destination",
+                "{}{} ports: bound first, a connection takes its port from every other destination, and its TIME_WAIT does so for {} s more",
                 if classes.suspected > 0 { "up to " } else { "" },
-                classes.bound_elsewhere + classes.suspected
+                classes.bound_elsewhere + classes.suspected,
+                settings.time_wait_seconds
             ),
         );
     }

@@ -1,0 +1,258 @@
+//! What people report, with real programs: the program fails, `dayfly why` names cause and culprit,
+//! its remedy is applied, and the program works.
+
+#![expect(clippy::unwrap_used, reason = "a broken fixture fails the test")]
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+
+use dayfly_testkit::{Namespace, Server, SocketOptions, needs, privileged};
+use serde_json::Value;
+
+const DAYFLY: &str = env!("CARGO_BIN_EXE_dayfly");
+
+fn namespace() -> Namespace {
+    let namespace = Namespace::new();
+    namespace.sysctl("net.ipv4.ip_local_port_range", "20000 20099");
+    namespace.sysctl("net.ipv4.tcp_tw_reuse", "0");
+    namespace.sysctl("net.ipv4.tcp_tw_reuse_delay", "1");
+    namespace
+}
+
+fn server(namespace: &Namespace, place: &str) -> Server {
+    let place: SocketAddr = place.parse().unwrap();
+    namespace.run(|| Server::open(&SocketOptions::tcp(), place)).unwrap()
+}
+
+fn why(namespace: &Namespace, subject: &str) -> Value {
+    let output = Command::new(DAYFLY)
+        .args(["why", subject, "--json", "--netns", namespace.name()])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Types the remedy that contains these words into a shell.
+fn apply(answer: &Value, words: &str) {
+    let remedies = answer["remedies"].as_array().unwrap();
+    let mut actions = remedies.iter().map(|remedy| remedy["do"].as_str().unwrap());
+    let action = actions.find(|action| action.contains(words)).unwrap();
+    let done = Command::new("sh").args(["-c", action]).stdout(Stdio::null()).status().unwrap();
+    assert!(done.success(), "{action}");
+}
+
+/// A Python program in the namespace that says one line and then waits until its input ends.
+struct Program {
+    child: Child,
+    said: String,
+}
+
+impl Program {
+    fn start(namespace: &Namespace, script: &str) -> Program {
+        let script = format!(
+            "import errno, socket, struct, sys\n\
+             def connected(to, source=None):\n    \
+                 s = socket.socket()\n    \
+                 # Closed with a reset, so that nothing is left of it.\n    \
+                 s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))\n    \
+                 if source: source(s)\n    \
+                 s.connect(to)\n    \
+                 return s\n\
+             {script}\nsys.stdin.read()"
+        );
+        let mut child = namespace
+            .command("python3")
+            .args(["-c", &script])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut said).unwrap();
+        Program { child, said: said.trim_end().to_owned() }
+    }
+
+    fn end(mut self) {
+        drop(self.child.stdin.take());
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+/// Starts a web server as its user would, and says whether it came up.
+fn service_starts(namespace: &Namespace, port: u16) -> bool {
+    let script = format!(
+        "import http.server\n\
+         try:\n    \
+             service = http.server.HTTPServer(('', {port}), http.server.SimpleHTTPRequestHandler)\n    \
+             print('up', flush=True)\n\
+         except OSError as error:\n    \
+             print(errno.errorcode[error.errno], flush=True)"
+    );
+    let service = Program::start(namespace, &script);
+    let said = service.said.clone();
+    service.end();
+    assert!(said == "up" || said == "EADDRINUSE", "{said}");
+    said == "up"
+}
+
+#[test]
+fn a_service_that_cannot_start_finds_the_thief_of_its_port() {
+    privileged!();
+    needs!("python3", "python3");
+    needs!("ss", "iproute2");
+    let namespace = namespace();
+    let _upstream = server(&namespace, "127.0.0.1:443");
+    // Range 1024-65535, a service at 20004, and a client that was there first.
+    let thief = Program::start(
+        &namespace,
+        "kept = [connected(('127.0.0.1', 443)) for _ in range(100)]\n\
+         print('connected', flush=True)",
+    );
+    assert_eq!(thief.said, "connected");
+    assert!(!service_starts(&namespace, 20004));
+
+    let answer = why(&namespace, "20004");
+    assert_eq!(answer["verdict"], "connection");
+    assert_eq!(answer["holders"][0]["pid"], thief.child.id());
+    assert_eq!(answer["holders"][0]["remote"], "127.0.0.1:443");
+    assert!(answer["holders"][0]["command"].as_str().unwrap().contains("python3"));
+    apply(&answer, "ip_local_reserved_ports");
+    apply(&answer, "ss --kill");
+    assert_eq!(why(&namespace, "20004")["verdict"], "free");
+    assert!(service_starts(&namespace, 20004));
+    thief.end();
+    // Reserved is reserved: the next client leaves the port alone.
+    let client = Program::start(
+        &namespace,
+        "kept = [connected(('127.0.0.1', 443)) for _ in range(99)]\n\
+         print('connected', flush=True)",
+    );
+    assert_eq!(client.said, "connected");
+    assert!(service_starts(&namespace, 20004));
+    client.end();
+}
+
+/// A load generator: opens and closes connections one after the other until one fails. It waits for
+/// the server to close as well, so that all it leaves is TIME_WAIT.
+const LOAD: &str = "count = 0\n\
+    try:\n    \
+        while count < 150:\n        \
+            s = socket.create_connection(('127.0.0.1', 443))\n        \
+            s.shutdown(socket.SHUT_WR); s.recv(1); s.close()\n        \
+            count += 1\n    \
+        print('done', flush=True)\n\
+    except OSError as error:\n    \
+        print(errno.errorcode[error.errno], flush=True)";
+
+#[test]
+fn a_load_generator_runs_out_of_ports_to_its_one_upstream() {
+    privileged!();
+    needs!("python3", "python3");
+    let namespace = namespace();
+    // A server that answers a close with a close, as web servers do.
+    let upstream = Program::start(
+        &namespace,
+        "import threading\n\
+         listener = socket.socket(); listener.bind(('127.0.0.1', 443)); listener.listen(1000)\n\
+         def serve():\n    \
+             while True:\n        \
+                 s, _ = listener.accept()\n        \
+                 s.recv(1)\n        \
+                 s.close()\n\
+         threading.Thread(target=serve, daemon=True).start()\n\
+         print('listening', flush=True)",
+    );
+    assert_eq!(upstream.said, "listening");
+    let load = Program::start(&namespace, LOAD);
+    assert_eq!(load.said, "EADDRNOTAVAIL");
+    load.end();
+    let answer = why(&namespace, "127.0.0.1:443");
+    assert_eq!(answer["verdict"], "full");
+    let over = answer["classes"]["time_wait"].as_u64().unwrap();
+    assert!(over > 90, "{answer}");
+    assert_eq!(answer["useless"][0]["do"], "net.ipv4.tcp_fin_timeout");
+    // What does not help, does not help.
+    namespace.sysctl("net.ipv4.tcp_fin_timeout", "1");
+    let load = Program::start(&namespace, LOAD);
+    assert_eq!(load.said, "EADDRNOTAVAIL");
+    load.end();
+    apply(&answer, "tcp_tw_reuse=1");
+    let load = Program::start(&namespace, LOAD);
+    assert_eq!(load.said, "done");
+    load.end();
+    upstream.end();
+}
+
+#[test]
+fn a_proxy_with_a_fixed_source_address_has_one_pool_for_all_its_upstreams() {
+    privileged!();
+    needs!("python3", "python3");
+    let namespace = namespace();
+    let _upstreams: Vec<_> =
+        (1..=4).map(|last| server(&namespace, &format!("127.0.0.{last}:443"))).collect();
+    let proxy = |setup: &str| {
+        format!(
+            "def bound(s):\n    \
+                 {setup}s.bind(('127.0.0.9', 0))\n\
+             kept = []\n\
+             try:\n    \
+                 for index in range(160):\n        \
+                     to = ('127.0.0.%d' % (1 + index % 4), 443)\n        \
+                     kept.append(connected(to, bound))\n    \
+                 print('connected', flush=True)\n\
+             except OSError as error:\n    \
+                 print(errno.errorcode[error.errno], len(kept), flush=True)"
+        )
+    };
+    let greedy = Program::start(&namespace, &proxy(""));
+    assert_eq!(greedy.said, "EADDRINUSE 100");
+    // Its neighbour, who never connected anywhere, has no port left either.
+    let answer = why(&namespace, "127.0.0.1:443");
+    assert_eq!(answer["verdict"], "full");
+    assert_eq!(answer["classes"]["bound_elsewhere"], 100);
+    assert_eq!(answer["holders"][0]["pid"], greedy.child.id());
+    let remedies = answer["remedies"].as_array().unwrap();
+    let python = remedies.iter().find(|remedy| {
+        remedy["do"].as_str().unwrap().starts_with("Python: before bind(): sock.setsockopt(")
+    });
+    assert!(python.is_some(), "{answer}");
+    greedy.end();
+
+    let cured = Program::start(&namespace, &proxy("s.setsockopt(socket.IPPROTO_IP, 24, 1); "));
+    assert_eq!(cured.said, "connected");
+    let answer = why(&namespace, "127.0.0.1:443");
+    assert_eq!((&answer["verdict"], &answer["classes"]["free"]), (&"room".into(), &100.into()));
+    assert_eq!(answer["destinations"][0]["other_sources"][0]["used"], 40);
+    cured.end();
+}
+
+#[test]
+fn the_owner_is_found_without_opening_what_others_have_open() {
+    privileged!();
+    needs!("strace", "strace");
+    let namespace = namespace();
+    let _listener =
+        namespace.run(|| SocketOptions::tcp().listen("127.0.0.1:8080".parse().unwrap()));
+    let trace = namespace.path().with_extension("strace");
+    let done = Command::new("strace")
+        .args(["--follow-forks", "--trace=open,openat,openat2", "--output"])
+        .arg(&trace)
+        .args([DAYFLY, "why", "8080", "--json", "--netns", namespace.name()])
+        .output()
+        .unwrap();
+    let text = std::fs::read_to_string(&trace).unwrap();
+    std::fs::remove_file(&trace).unwrap();
+    let answer: Value = serde_json::from_slice(&done.stdout).unwrap();
+    assert_eq!(answer["holders"][0]["pid"], std::process::id());
+    let opened = |what: &str| text.lines().filter(|line| line.contains(what)).count();
+    // No descriptor of another process, and of no process but the owner's more than the list.
+    assert_eq!(opened("/fd/"), 0);
+    assert_eq!((opened("/cmdline\""), opened("/cgroup\"")), (1, 1));
+    let processes = std::fs::read_dir("/proc").unwrap();
+    let processes = processes
+        .flatten()
+        .filter(|entry| entry.file_name().to_str().is_some_and(|name| name.parse::<u32>().is_ok()));
+    assert!(opened("/fd\"") <= processes.count() + 5);
+}
