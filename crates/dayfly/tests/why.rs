@@ -260,6 +260,9 @@ fn listeners_and_bound_sockets_are_told_apart_and_named() {
     // An address that the listener is not on can be bound all the same.
     let answer = why(&namespace, &["20010", "--address", "127.0.0.1", "--protocol", "tcp"]);
     assert_eq!(answer["port"]["bind"][0]["plain"], "granted");
+    assert_eq!(answer["verdict"], "free_until_taken");
+    let text = told(&namespace, &["20010", "--address", "127.0.0.1", "--protocol", "tcp"]);
+    assert!(text.contains("free at 127.0.0.1, though not everywhere"), "{text}");
     assert_snapshot!("listener", told(&namespace, &["20010"]));
 }
 
@@ -318,6 +321,7 @@ fn a_wrong_question_gets_a_sentence_and_exit_code_2() {
         &["why", "no-such-host.invalid:80"],
         &["why", "80", "--netns", "no-such-namespace"],
         &["why", "80", "--for", "5"],
+        &["why", "80", "--address", "192.0.2.1", "--netns", namespace.name()],
         &["why", "127.0.0.1:80", "--protocol", "udp"],
         &["why", "192.0.2.1:80", "--netns", namespace.name()],
     ] {

@@ -164,12 +164,21 @@ impl PortAnswer {
     pub fn verdict(&self) -> PortVerdict {
         let refused = |outcome| self.trials.iter().any(|trial| trial.plain == outcome);
         match self.holders.first() {
-            Some(holder) => PortVerdict::Held(holder.kind),
+            Some(holder) if !self.is_granted() => PortVerdict::Held(holder.kind),
+            Some(_) if self.handed_out.is_empty() => PortVerdict::Free,
+            Some(_) => PortVerdict::FreeUntilTaken,
             None if refused(BindOutcome::Forbidden) => PortVerdict::Forbidden,
             None if refused(BindOutcome::InUse) => PortVerdict::Sticky,
             None if !self.handed_out.is_empty() => PortVerdict::FreeUntilTaken,
             None => PortVerdict::Free,
         }
+    }
+
+    /// Whether every trial bind was granted: whoever holds the port is not in the way there.
+    #[must_use]
+    pub fn is_granted(&self) -> bool {
+        !self.trials.is_empty()
+            && self.trials.iter().all(|trial| trial.plain == BindOutcome::Granted)
     }
 
     /// The whole seconds until the last holder goes by itself; none as long as one stays.
@@ -277,6 +286,24 @@ mod tests {
         );
         assert_eq!(answer.frees_in_seconds(), Some(30));
         assert_eq!(answer.verdict(), PortVerdict::Held(HolderKind::TimeWait));
+    }
+
+    #[test]
+    fn a_holder_at_another_address_is_not_in_the_way() {
+        let trial = |plain| BindTrial {
+            protocol: Protocol::Tcp,
+            address: [10, 0, 0, 1].into(),
+            plain,
+            reuse_address: Some(plain),
+        };
+        let verdict = |port: u16, plain| {
+            let listener = socket(State::Listen, &format!("10.0.0.2:{port}"), 0);
+            study(port, &[listener], vec![trial(plain)]).verdict()
+        };
+        let held = PortVerdict::Held(HolderKind::Listener);
+        assert_eq!(verdict(8080, BindOutcome::InUse), held);
+        assert_eq!(verdict(8080, BindOutcome::Granted), PortVerdict::Free);
+        assert_eq!(verdict(40000, BindOutcome::Granted), PortVerdict::FreeUntilTaken);
     }
 
     #[test]

@@ -222,6 +222,12 @@ fn port_verdict(report: &Report, answer: &PortAnswer) -> String {
     } else {
         format!("; it lies in {range}, so this can happen again")
     };
+    let free = match answer.trials.first() {
+        Some(trial) if holders > 0 => {
+            paint(style::GOOD, &format!("free at {}, though not everywhere", trial.address))
+        }
+        _ => paint(style::GOOD, "free"),
+    };
     match answer.verdict() {
         PortVerdict::Held(HolderKind::Listener) => {
             let accepted = match answer.accepted {
@@ -267,13 +273,12 @@ fn port_verdict(report: &Report, answer: &PortAnswer) -> String {
             bad("refuses")
         ),
         PortVerdict::FreeUntilTaken => format!(
-            "{port}: {}, {} an outgoing connection takes it: it lies in {range} and is not reserved",
-            paint(style::GOOD, "free"),
+            "{port}: {free}, {} an outgoing connection takes it: it lies in {range} and is not reserved",
             warn("until")
         ),
         PortVerdict::Free => {
             let why = if answer.reserved { ", and reserved" } else { "" };
-            format!("{port}: {}{why}", paint(style::GOOD, "free"))
+            format!("{port}: {free}{why}")
         }
     }
 }

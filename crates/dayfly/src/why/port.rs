@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use dayfly_insight::why::{HolderKind, PortAnswer, PortStudy};
+use dayfly_insight::why::{BindOutcome, HolderKind, PortAnswer, PortStudy};
 use dayfly_linux::observe::{Degradation, ObserveError, sweep};
 use dayfly_linux::probe::{Family, PortVerdict, Probe};
 use dayfly_linux::{settings, trial};
@@ -23,6 +23,15 @@ pub(super) fn report(args: &WhyArgs, port: Port) -> Result<Report, Failure> {
         .run(|| look(args, port))
         .map_err(|error| place::refused(&error))?
         .map_err(|error| place::impossible(&error))?;
+    if let Some(address) = args.address
+        && answer.trials.iter().all(|trial| trial.plain == BindOutcome::NotHere)
+    {
+        let name = namespace.name();
+        return Err(Failure::new(format_args!(
+            "{address} is not an address of the network namespace {name}"
+        ))
+        .hint(place::shell(args.netns.as_deref()).command("ip address")));
+    }
     let (holders, notes) = with_owners(&answer.holders);
     let shell = place::shell(args.netns.as_deref());
     Ok(Report {
