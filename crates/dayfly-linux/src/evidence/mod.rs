@@ -86,7 +86,6 @@ pub fn of_namespace(look: &Look) -> Result<(NamespaceEvidence, Vec<Degradation>)
         let again: BTreeSet<Tuple> = again.iter().map(|socket: &Socket| socket.tuple).collect();
         seen.overdue.into_iter().filter(|socket| again.contains(&socket.tuple)).collect()
     };
-    let headroom = seen.fold.finish();
     let evidence = NamespaceEvidence {
         name: look.name.clone(),
         shell: look.shell.clone(),
