@@ -228,6 +228,66 @@ fn a_proxy_with_a_fixed_source_address_has_one_pool_for_all_its_upstreams() {
     cured.end();
 }
 
+fn nft(namespace: &Namespace, rules: &str) {
+    let done = namespace.command("nft").arg(rules).output().unwrap();
+    assert!(done.status.success(), "{rules}: {}", String::from_utf8_lossy(&done.stderr));
+}
+
+#[test]
+fn a_masquerade_rule_with_few_ports_drops_connections_in_silence() {
+    privileged!();
+    needs!("python3", "python3");
+    needs!("ip", "iproute2");
+    needs!("nft", "nftables");
+    let (near, far) = (Namespace::new(), Namespace::new());
+    near.connect_to(&far, ("east", "10.9.0.1/24"), ("west", "10.9.0.2/24"));
+    let _server = server(&far, "10.9.0.2:80");
+    nft(
+        &near,
+        "table ip nat { chain out { type nat hook postrouting priority 100; \
+         ip protocol tcp masquerade to :40000-40019; }; }",
+    );
+    // Half of forty connections find no port, and their clients wait in vain, again and again.
+    let client = |namespace: &Namespace| {
+        Program::start(
+            namespace,
+            "kept = []\n\
+             def attempt():\n    \
+                 s = socket.socket(); s.setblocking(False); s.connect_ex(('10.9.0.2', 80))\n    \
+                 kept.append(s)\n\
+             for _ in range(40): attempt()\n\
+             import select, threading, time\n\
+             deadline = time.monotonic() + 10\n\
+             def up(): return sum(1 for s in select.select([], kept, [], 0)[1])\n\
+             while up() < 20 and time.monotonic() < deadline: time.sleep(0.01)\n\
+             time.sleep(0.3)\n\
+             print(up(), flush=True)",
+        )
+    };
+    let starved = client(&near);
+    assert_eq!(starved.said, "20");
+    let doctor = || {
+        let output = Command::new(DAYFLY)
+            .args(["doctor", "--json", "--only", "DF016", "--for", "3", "--netns", near.name()])
+            .output()
+            .unwrap();
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+        (answer["findings"].as_array().unwrap().clone(), output.status.code())
+    };
+    let (findings, exit) = doctor();
+    assert_eq!((findings.len(), exit), (1, Some(1)), "{findings:?}");
+    let said = findings[0]["evidence"].to_string();
+    assert!(said.contains("while it was watched: clients see time-outs"), "{said}");
+    assert!(said.contains("translated from 10.9.0.1 to tcp 10.9.0.2:80: 20"), "{said}");
+    starved.end();
+
+    nft(&near, "flush chain ip nat out; add rule ip nat out masquerade");
+    let served = client(&near);
+    assert_eq!(served.said, "40");
+    assert_eq!(doctor(), (vec![], Some(0)));
+    served.end();
+}
+
 #[test]
 fn the_owner_is_found_without_opening_what_others_have_open() {
     privileged!();

@@ -114,6 +114,8 @@ pub struct Conntrack {
     pub insert_failed: u64,
     /// Packets dropped for that or for want of room.
     pub dropped: u64,
+    /// How much both grew while the namespace was watched; 0 if it was not.
+    pub failed_while_watched: u64,
     /// Translated connections.
     pub translations: Vec<Translation>,
 }

@@ -8,14 +8,24 @@ use std::net::{IpAddr, SocketAddr};
 use dayfly_insight::doctor::{Conntrack, Translation};
 use dayfly_ports::Protocol;
 
-/// None where nothing is tracked: no module, or no rule that needs it.
-pub(super) fn read() -> Option<Conntrack> {
+/// The statistics, before and after.
+const STATISTICS: &str = "/proc/thread-self/net/stat/nf_conntrack";
+
+/// Entries that could not be made and packets dropped, since the namespace was made.
+pub(super) fn failed() -> u64 {
+    let stat = fs::read_to_string(STATISTICS).unwrap_or_default();
+    column(&stat, "insert_failed") + column(&stat, "drop")
+}
+
+/// None where nothing is tracked: no module, or no rule that needs it. `failed_before` is what
+/// [`failed`] said when the namespace began to be watched.
+pub(super) fn read(failed_before: u64) -> Option<Conntrack> {
     let number = |name: &str| {
         let path = format!("/proc/sys/net/netfilter/{name}");
         fs::read_to_string(path).ok()?.trim().parse::<u64>().ok()
     };
     let (count, max) = (number("nf_conntrack_count")?, number("nf_conntrack_max")?);
-    let stat = fs::read_to_string("/proc/thread-self/net/stat/nf_conntrack").unwrap_or_default();
+    let stat = fs::read_to_string(STATISTICS).unwrap_or_default();
     let mut table = Table::default();
     if let Ok(file) = File::open("/proc/thread-self/net/nf_conntrack") {
         // A table may have millions of lines: never hold more than one.
@@ -26,6 +36,7 @@ pub(super) fn read() -> Option<Conntrack> {
         max,
         insert_failed: column(&stat, "insert_failed"),
         dropped: column(&stat, "drop") + column(&stat, "early_drop"),
+        failed_while_watched: failed().saturating_sub(failed_before),
         translations: table.translations(),
     })
 }

@@ -54,6 +54,7 @@ const OVERDUE_SHARE: u64 = 10;
 /// As [`observe`](crate::observe::observe).
 pub fn of_namespace(look: &Look) -> Result<(NamespaceEvidence, Vec<Degradation>), ObserveError> {
     let settings = settings::read().map_err(ObserveError::Settings)?;
+    let failed_before = conntrack::failed();
     let opens_per_second = counters::opens_per_second(look.sample);
     let seed = hash_seed();
     let usable = Box::new(settings.usable(Protocol::Tcp));
@@ -94,7 +95,7 @@ pub fn of_namespace(look: &Look) -> Result<(NamespaceEvidence, Vec<Degradation>)
         listeners: named(&seen.listeners),
         stuck_time_wait,
         time_wait_overflow: counters::time_wait_overflow(),
-        conntrack: conntrack::read(),
+        conntrack: conntrack::read(failed_before),
         blamed: seen.connections.blamed(),
         bound_first,
         opens_per_second,

@@ -67,6 +67,9 @@ fn findings(namespace: &NamespaceEvidence, conntrack: &Conntrack) -> Vec<Found> 
             ),
         );
     }
+    if conntrack.failed_while_watched > 0 && found.is_empty() {
+        found.push(failing(namespace, conntrack));
+    }
     if insert_failed > 0 && !found.is_empty() {
         found[0] = found[0].clone().and(format!(
             "{insert_failed} entries could not be made and {dropped} packets were dropped since \
@@ -74,6 +77,34 @@ fn findings(namespace: &NamespaceEvidence, conntrack: &Conntrack) -> Vec<Found> 
         ));
     }
     found
+}
+
+/// Connections fail now although neither table nor address is full: the rule that translates gives
+/// fewer ports, or two packets of one connection race.
+fn failing(namespace: &NamespaceEvidence, conntrack: &Conntrack) -> Found {
+    let mut found = Found::within(
+        namespace,
+        format!(
+            "connection tracking refused {} packets while it was watched: clients see time-outs",
+            conntrack.failed_while_watched
+        ),
+    );
+    if let Some(busiest) = conntrack.translations.iter().max_by_key(|one| one.ports) {
+        found = found.and(format!(
+            "the most ports of one address are translated from {} to {} {}: {}",
+            busiest.address, busiest.protocol, busiest.destination, busiest.ports
+        ));
+    }
+    found
+        .remedy(
+            "widen or leave out the ports of the masquerade or snat rule (`nft list ruleset`, \
+             `iptables-save -t nat`: `to :LOW-HIGH`, `--to-ports`)",
+            "each port of that span serves one connection to each destination",
+        )
+        .remedy(
+            "where only UDP fails (name look-ups): resolve through one local cache",
+            "two queries from one socket at the same moment race for one entry",
+        )
 }
 
 #[cfg(test)]
@@ -98,6 +129,20 @@ mod tests {
         let full = found(table(900));
         assert!(full[0].evidence[1].starts_with("3 entries could not be made"), "{full:?}");
         assert!(full[0].remedies[0].action.ends_with("nf_conntrack_max=2000"), "{full:?}");
+    }
+
+    #[test]
+    fn what_fails_while_it_is_watched_is_said() {
+        let watched = |failed_while_watched| {
+            found(Conntrack {
+                max: 1000,
+                insert_failed: 9,
+                failed_while_watched,
+                ..Conntrack::default()
+            })
+        };
+        assert_eq!(watched(0), []);
+        assert!(watched(7)[0].evidence[0].contains("refused 7 packets"), "{:?}", watched(7));
     }
 
     #[test]
