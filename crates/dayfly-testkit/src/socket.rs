@@ -319,6 +319,10 @@ impl Drop for Socket {
         if self.orderly {
             return;
         }
+        // Closing alone is not enough: a process that another thread starts has a copy of every
+        // descriptor until it runs its program, and so would keep the port. A listener, and a
+        // port that was asked for by number, go with the last copy all the same.
+        let _ = net::connect_unspec(&self.fd);
         // UDP ignores it, and a socket that cannot be reset is merely closed.
         let _ = sockopt::set_socket_linger(&self.fd, Some(Duration::ZERO));
     }
