@@ -141,11 +141,11 @@ impl SharedPool {
             }
         }
         loop {
-            let free = |word: &AtomicU64| !word.load(Ordering::Relaxed);
-            let total: u32 = self.taken.iter().map(|word| free(word).count_ones()).sum();
-            let mut rank = random.below(total);
+            // Our permit stands for one clear bit beside those that the count knows of. Others may
+            // be between permit and bit; then a rank may find nothing, and is drawn anew.
+            let mut rank = random.below(self.permits.load(Ordering::Relaxed) + 1);
             for (position, word) in self.taken.iter().enumerate() {
-                let free = free(word);
+                let free = !word.load(Ordering::Relaxed);
                 if rank < free.count_ones() {
                     let index = position * 64 + bits::select(free, rank) as usize;
                     if self.set(index) {
