@@ -11,9 +11,9 @@ use dayfly_ports::{Port, PortRange, Protocol};
 use super::Measured;
 use super::figure::Figure;
 
-const SECTION: &str = "Threads, half full: million pairs per second, best of 9 rounds in turns";
-const ROUNDS: usize = 9;
-const PAIRS: u32 = 400_000;
+const SECTION: &str = "Threads, half full: million pairs per second, best of 40 rounds in turns";
+const ROUNDS: usize = 40;
+const PAIRS: u32 = 100_000;
 
 pub(super) fn measure() -> Measured {
     let front = Sharded::new(Config::new(PortRange::DYNAMIC), 64, Xoshiro::seeded);
