@@ -53,7 +53,7 @@ impl FreeList {
     }
 
     /// Takes a free port out of the list, uniformly. Some port must be free.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn draw(&mut self, taken: &[u64], random: &mut (impl Random + ?Sized)) -> usize {
         loop {
             let draw = random.below(self.indices.len() as u32) as usize;

@@ -185,8 +185,8 @@ impl Pool {
     #[inline]
     fn draw(&self, random: &mut (impl Random + ?Sized)) -> usize {
         let mask = self.taken.len() * 64 - 1;
-        // Nearly empty: the first draw is as good as certain, and so is the branch.
-        if self.free as usize * 8 > self.taken.len() * (64 * 7) {
+        // Mostly empty: the first draw succeeds so often that its branch is worth it.
+        if self.free as usize * 8 > self.taken.len() * (64 * 5) {
             let index = random.next_u64() as usize & mask;
             if !bits::get(&self.taken, index) {
                 return index;
@@ -195,7 +195,7 @@ impl Pool {
         self.draw_by_fours(mask, random)
     }
 
-    #[inline]
+    #[inline(never)]
     fn draw_by_fours(&self, mask: usize, random: &mut (impl Random + ?Sized)) -> usize {
         for _ in 0..BATCHES {
             // Four draws from one number, looked up without a branch: at half occupancy the first
@@ -237,13 +237,20 @@ impl Pool {
     pub(crate) fn mark_free(&mut self, index: usize) {
         bits::clear(&mut self.taken, index);
         self.free += 1;
+        if self.list.is_some() {
+            self.list_freed(index);
+        }
+    }
+
+    #[inline(never)]
+    fn list_freed(&mut self, index: usize) {
         if let Some(list) = &mut self.list {
             list.freed(index);
-            // The gap between an eighth and a quarter keeps a pool on the edge from building and
-            // dropping its list with every port.
-            if self.free as usize > self.taken.len() * 16 {
-                self.list = None;
-            }
+        }
+        // The gap between an eighth and a quarter keeps a pool on the edge from building and
+        // dropping its list with every port.
+        if self.free as usize > self.taken.len() * 16 {
+            self.list = None;
         }
     }
 
