@@ -1,9 +1,10 @@
 //! The connections of destinations that have few: one table for all of them, ten bytes an entry.
 //!
 //! An entry is a destination's 40-bit fingerprint, a port and a 24-bit generation. Entries are kept
-//! in ascending order with gaps ("ordered linear probing"): the place of a fingerprint is found by
-//! multiplication, and everything that belongs to one destination stands side by side. So a
-//! destination owns no object and can still be counted, searched and moved out.
+//! in the order of their fingerprints, with gaps ("ordered linear probing"): the place of a
+//! fingerprint is found by multiplication, and everything that belongs to one destination stands
+//! side by side, in no order. So a destination owns no object and can still be counted, searched and
+//! moved out.
 //!
 //! The table is at most four fifths and, once grown, at least 64 % full: 12.5 to 15.7 bytes per
 //! connection. Growing moves every entry once; with a capacity given in advance it never grows.
@@ -25,13 +26,8 @@ pub(crate) struct Entry {
 
 impl Entry {
     const fn head(self) -> u64 {
-        place(self.fingerprint, self.port) << 8 | (self.generation >> 16) as u64
+        self.fingerprint << 24 | (self.port as u64) << 8 | (self.generation >> 16 & 0xFF) as u64
     }
-}
-
-/// Fingerprint and port, in the order that entries are sorted by.
-const fn place(fingerprint: u64, port: u16) -> u64 {
-    fingerprint << 16 | port as u64
 }
 
 /// Slots behind the last home, for what is pushed past it.
@@ -65,11 +61,26 @@ impl Sparse {
     }
 
     /// The slots of a destination.
+    #[inline]
     pub(crate) fn run(&self, fingerprint: u64) -> Range<usize> {
-        let start = self.seek(place(fingerprint, 0));
+        let start = self.seek(fingerprint);
         let rest = &self.heads[start..];
         let len = rest.iter().position(|head| head >> 24 != fingerprint).unwrap_or(rest.len());
         start..start + len
+    }
+
+    /// The slots of a destination, unless this port is in one of them.
+    #[inline]
+    pub(crate) fn run_without(&self, fingerprint: u64, port: u16) -> Option<Range<usize>> {
+        let start = self.seek(fingerprint);
+        let mut end = start;
+        while let Some(head) = self.heads.get(end).filter(|head| **head >> 24 == fingerprint) {
+            if (head >> 8) as u16 == port {
+                return None;
+            }
+            end += 1;
+        }
+        Some(start..end)
     }
 
     pub(crate) fn entry(&self, slot: usize) -> Entry {
@@ -78,16 +89,25 @@ impl Sparse {
         Entry { fingerprint: head >> 24, port: (head >> 8) as u16, generation }
     }
 
-    /// The ports of a destination, ascending.
+    /// The ports of a destination.
     pub(crate) fn ports(&self, run: Range<usize>) -> impl Iterator<Item = u16> + '_ {
         self.heads[run].iter().map(|head| (head >> 8) as u16)
     }
 
     /// The slot of a port, if it is there.
+    #[inline]
     pub(crate) fn find(&self, fingerprint: u64, port: u16) -> Option<usize> {
-        let wanted = place(fingerprint, port);
-        let slot = self.seek(wanted);
-        self.heads.get(slot).is_some_and(|&head| head != 0 && head >> 8 == wanted).then_some(slot)
+        let wanted = fingerprint << 16 | u64::from(port);
+        let start = self.seek(fingerprint);
+        for (step, head) in self.heads[start..].iter().enumerate() {
+            if head >> 8 == wanted {
+                return Some(start + step);
+            }
+            if head >> 24 != fingerprint {
+                break;
+            }
+        }
+        None
     }
 
     pub(crate) fn set_generation(&mut self, slot: usize, generation: u32) {
@@ -95,40 +115,49 @@ impl Sparse {
         self.lows[slot] = generation as u16;
     }
 
-    /// Adds a port that is not there yet.
-    pub(crate) fn insert(&mut self, entry: Entry) {
+    /// Adds a port that is not there yet, to the slots of its destination.
+    #[inline]
+    pub(crate) fn insert_behind(&mut self, run: Range<usize>, entry: Entry) {
+        let mut slot = run.end;
         if self.len + 1 > self.homes * 4 / 5 {
             self.resize(self.homes * 5 / 4 + 1, TAIL);
+            slot = self.run(entry.fingerprint).end;
         }
         self.len += 1;
         loop {
-            let mut slot = self.seek(place(entry.fingerprint, entry.port));
             let gap = self.heads[slot..].iter().position(|&head| head == 0);
             if let Some(gap) = gap {
                 // Few entries move as a rule, and by hand that is quicker than by memmove.
                 let (mut head, mut low) = (entry.head(), entry.generation as u16);
-                for _ in 0..=gap {
+                for slot in slot..=slot + gap {
                     core::mem::swap(&mut self.heads[slot], &mut head);
                     core::mem::swap(&mut self.lows[slot], &mut low);
-                    slot += 1;
                 }
                 return;
             }
             // The last cluster has run into the end: move everything once, with a longer tail.
             let tail = self.heads.len() - self.homes;
             self.resize(self.homes, tail * 2);
+            slot = self.run(entry.fingerprint).end;
         }
     }
 
     /// Takes an entry out.
     pub(crate) fn remove(&mut self, slot: usize) {
+        // The destination's last entry takes its place.
+        let fingerprint = self.heads[slot] >> 24;
+        let rest = &self.heads[slot..];
+        let mine = rest.iter().position(|head| head >> 24 != fingerprint).unwrap_or(rest.len());
+        let hole = slot + mine - 1;
+        self.heads[slot] = self.heads[hole];
+        self.lows[slot] = self.lows[hole];
         // What follows and is not at home moves up, so that no gap parts an entry from its home.
-        let mut end = slot + 1;
+        let mut end = hole + 1;
         while end < self.heads.len() && self.heads[end] != 0 && self.home(self.heads[end]) < end {
+            self.heads[end - 1] = self.heads[end];
+            self.lows[end - 1] = self.lows[end];
             end += 1;
         }
-        self.heads.copy_within(slot + 1..end, slot);
-        self.lows.copy_within(slot + 1..end, slot);
         self.heads[end - 1] = 0;
         self.len -= 1;
         if self.homes > 1024 && self.len < self.homes / 4 {
@@ -136,12 +165,13 @@ impl Sparse {
         }
     }
 
-    /// The first slot, from its home on, that is empty or stands at or behind `wanted`.
+    /// The first slot, from its home on, that is empty or stands at or behind the fingerprint.
     #[inline]
-    fn seek(&self, wanted: u64) -> usize {
-        let home = self.home(wanted << 8);
+    fn seek(&self, fingerprint: u64) -> usize {
+        let wanted = fingerprint << 24;
+        let home = self.home(wanted);
         let rest = &self.heads[home..];
-        let passed = rest.iter().position(|head| *head == 0 || *head >= wanted << 8);
+        let passed = rest.iter().position(|head| *head == 0 || *head >= wanted);
         home + passed.unwrap_or(rest.len())
     }
 
@@ -186,6 +216,10 @@ mod tests {
 
     use super::*;
 
+    fn insert(table: &mut Sparse, entry: Entry) {
+        table.insert_behind(table.run(entry.fingerprint), entry);
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -206,7 +240,7 @@ mod tests {
                 match (add, found) {
                     (true, None) => {
                         let generation = (index as u32).wrapping_mul(0x9E37) & 0xFF_FFFF;
-                        table.insert(Entry { fingerprint, port, generation });
+                        insert(&mut table, Entry { fingerprint, port, generation });
                         model.insert((fingerprint, port), generation);
                     }
                     (true, Some(slot)) => {
@@ -222,7 +256,8 @@ mod tests {
             }
             prop_assert_eq!(table.len(), model.len());
             for fingerprint in fingerprints {
-                let ports: Vec<u16> = table.ports(table.run(fingerprint)).collect();
+                let mut ports: Vec<u16> = table.ports(table.run(fingerprint)).collect();
+                ports.sort_unstable();
                 let known: Vec<u16> =
                     model.range((fingerprint, 0)..=(fingerprint, u16::MAX)).map(|(k, _)| k.1).collect();
                 prop_assert_eq!(ports, known);
@@ -233,10 +268,10 @@ mod tests {
     #[test]
     fn a_million_connections_of_a_hundred_thousand_destinations_take_sixteen_bytes_each() {
         let mut table = Sparse::with_capacity(0);
-        for destination in 0..100_000_u64 {
+        for destination in 1..=100_000_u64 {
             let fingerprint = destination.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 24;
             for port in 1..=10 {
-                table.insert(Entry { fingerprint, port, generation: 1 });
+                insert(&mut table, Entry { fingerprint, port, generation: 1 });
             }
         }
         assert_eq!(table.len(), 1_000_000);

@@ -1,5 +1,7 @@
 //! Finding a free port: in the sparse table, and under conditions.
 
+use core::ops::Range;
+
 use dayfly_ports::{Port, PortRange};
 
 use super::{Allocator, Exhausted, Reuse, SPARSE_LIMIT, Tick, reuse};
@@ -78,6 +80,19 @@ impl<R: Random> Allocator<R> {
         options: &Options<'_>,
     ) -> Result<Handle, Exhausted> {
         let scope = self.scope_of(key);
+        if options.unconditional() && options.preferred.is_none() {
+            // The usual case: the first draw is free, and one pass over the destination's entries
+            // shows it. Otherwise the draw is forgotten, which leaves the next one as fair.
+            let drawn = self.scopes[scope].shared.pick(&mut self.random);
+            let run = drawn.and_then(|port| {
+                self.sparse.run_without(fingerprint, port.number()).map(|run| (port, run))
+            });
+            if let Some((port, run)) = run
+                && run.len() < SPARSE_LIMIT
+            {
+                return Ok(self.enter(scope, run, fingerprint, port));
+            }
+        }
         let table = &self.sparse;
         let run = table.run(fingerprint);
         if run.len() >= SPARSE_LIMIT {
@@ -106,10 +121,17 @@ impl<R: Random> Allocator<R> {
             let slot = self.promote(fingerprint, scope as u32);
             return self.reuse_oldest(slot, options);
         };
+        Ok(self.enter(scope, run, fingerprint, port))
+    }
+
+    /// Enters a free port into the sparse table, behind the entries of its destination.
+    fn enter(&mut self, scope: usize, run: Range<usize>, fingerprint: u64, port: Port) -> Handle {
         let generation = self.next_generation() | 1;
-        self.sparse.insert(Entry { fingerprint, port: port.number(), generation });
-        self.scopes[scope].add_use(usize::from(port.number().wrapping_sub(low)));
-        Ok(Handle::new(fingerprint, port.number(), generation, self.id, scope as u32))
+        let port = port.number();
+        self.sparse.insert_behind(run, Entry { fingerprint, port, generation });
+        let low = self.config.range.low().number();
+        self.scopes[scope].add_use(usize::from(port.wrapping_sub(low)));
+        Handle::new(fingerprint, port, generation, self.id, scope as u32)
     }
 
     pub(super) fn held_sparsely(&self, fingerprint: u64) -> u32 {

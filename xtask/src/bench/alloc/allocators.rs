@@ -9,7 +9,8 @@ use dayfly_ports::{Port, PortRange, Protocol};
 use super::figure::Figure;
 use super::{Measured, OCCUPANCIES, PORTS};
 
-const SECTION: &str = "One destination, 16,384 ports: allocate + release, median of 21 rounds";
+const SECTION: &str =
+    "One destination, 16,384 ports: allocate + release, best of 21 rounds in turns";
 const ROUNDS: usize = 21;
 const PAIRS: u32 = 40_000;
 
@@ -37,10 +38,14 @@ pub(super) fn measure() -> Measured {
         }
         let names = [OnePool::NAME, Keyed::NAME, OneSharedPool::NAME, Bitmap::NAME, Stepping::NAME];
         for (name, times) in names.into_iter().zip(times) {
-            let value = super::super::median(times);
+            let value = times.into_iter().fold(f64::INFINITY, f64::min);
             figures.push(Figure::new(SECTION, name, at, value, "ns"));
         }
     }
+    // The most that a destination has before it gets a bitmap of its own.
+    let sparse = (0..ROUNDS as u64).map(|round| nanoseconds::<Keyed>(23, round));
+    let value = sparse.fold(f64::INFINITY, f64::min);
+    figures.push(Figure::new(SECTION, Keyed::NAME, "23 taken", value, "ns"));
     Ok(figures)
 }
 
