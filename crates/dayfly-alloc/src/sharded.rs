@@ -155,11 +155,12 @@ impl<R: Random> Sharded<R> {
         place: Place,
         port: Port,
         sharing: Sharing,
+        now: Tick,
     ) -> Result<ShardedClaim, ClaimError> {
         let mut shards = self.lock_all();
         let mut claims = Vec::with_capacity(shards.len());
         for shard in 0..shards.len() {
-            match shards[shard].claim(protocol, place, port, sharing) {
+            match shards[shard].claim(protocol, place, port, sharing, now) {
                 Ok(claim) => claims.push(claim),
                 Err(error) => {
                     // What the shards before have granted goes back; nobody has seen it, because
@@ -230,7 +231,7 @@ mod tests {
         let range = PortRange::new(5000, 5001).unwrap();
         let front = Sharded::new(Config::new(range), 8, Xoshiro::seeded);
         let (one, two) = (front.allocate(&key(1), 0).unwrap(), front.allocate(&key(1), 0).unwrap());
-        let claim = |port| front.claim(Protocol::Tcp, Place::Any, port, Sharing::Exclusive);
+        let claim = |port| front.claim(Protocol::Tcp, Place::Any, port, Sharing::Exclusive, 0);
         assert!(matches!(claim(one.port()), Err(ClaimError::InUse { connections: 1, .. })));
         front.release(one, 0).unwrap();
         let claimed = claim(one.port()).unwrap();

@@ -6,7 +6,7 @@ use core::fmt;
 
 use dayfly_ports::{Port, PortSet, Protocol};
 
-use super::Allocator;
+use super::{Allocator, Tick};
 use crate::handle::Claim;
 use crate::{Place, Random, ReleaseError};
 
@@ -37,7 +37,9 @@ impl<R: Random> Allocator<R> {
         place: Place,
         port: Port,
         sharing: Sharing,
+        now: Tick,
     ) -> Result<Claim, ClaimError> {
+        self.pass(now);
         if port == Port::MIN {
             return Err(ClaimError::Zero);
         }
@@ -63,19 +65,20 @@ impl<R: Random> Allocator<R> {
 
     /// Claims a port of the range that nothing else uses, each such port exactly as likely as the
     /// others: `bind()` to port 0. None if there is no such port.
-    pub fn claim_any(&mut self, protocol: Protocol, place: Place) -> Option<Claim> {
+    pub fn claim_any(&mut self, protocol: Protocol, place: Place, now: Tick) -> Option<Claim> {
+        self.pass(now);
         let range = self.config.range;
         let low = range.low().number();
         for _ in 0..DRAWS {
             let port = Port::new(low.wrapping_add(self.random.below(range.len()) as u16));
             if self.is_unused(protocol, place, port) {
-                return self.claim(protocol, place, port, Sharing::Exclusive).ok();
+                return self.claim(protocol, place, port, Sharing::Exclusive, now).ok();
             }
         }
         let unused: Vec<Port> =
             range.iter().filter(|port| self.is_unused(protocol, place, *port)).collect();
         let port = *unused.get(self.random.below(unused.len() as u32) as usize)?;
-        self.claim(protocol, place, port, Sharing::Exclusive).ok()
+        self.claim(protocol, place, port, Sharing::Exclusive, now).ok()
     }
 
     /// Gives a claim back.

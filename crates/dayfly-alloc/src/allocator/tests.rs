@@ -29,8 +29,9 @@ fn tcp_claim(
     allocator: &mut Allocator<Xoshiro>,
     place: Place,
     port: u16,
+    now: Tick,
 ) -> Result<crate::Claim, ClaimError> {
-    allocator.claim(Protocol::Tcp, place, Port::new(port), Sharing::Exclusive)
+    allocator.claim(Protocol::Tcp, place, Port::new(port), Sharing::Exclusive, now)
 }
 
 /// What a model of an allocator knows: nothing clever, only lists.
@@ -143,8 +144,7 @@ proptest! {
                     let claimed = model.claims.iter().any(|(claim, other)| {
                         claim.port() == port && place.overlaps(*other)
                     });
-                    allocator.expire(now);
-                    let got = tcp_claim(&mut allocator, place, port.number());
+                    let got = tcp_claim(&mut allocator, place, port.number(), now);
                     prop_assert_eq!(got.is_ok(), !in_use && !claimed && port != Port::MIN, "{:?}", got);
                     if let Ok(claim) = got {
                         model.claims.push((claim, place));
@@ -326,7 +326,7 @@ fn handles_of_another_allocator_are_refused() {
     let handle = one.allocate(&key(1, 1), 0).unwrap();
     assert_eq!(other.allocate(&key(1, 1), 0).unwrap().port(), handle.port());
     assert_eq!(other.release(handle, 0), Err(ReleaseError::Foreign));
-    let claim = tcp_claim(&mut one, Place::Any, 80).unwrap();
+    let claim = tcp_claim(&mut one, Place::Any, 80, 0).unwrap();
     assert_eq!(other.release_claim(claim), Err(ReleaseError::Foreign));
     assert_eq!(size_of::<Handle>(), 16);
 }
@@ -360,7 +360,7 @@ fn everything_reserved_is_exhausted_at_once() {
         "no port is free for this destination: all are in use, claimed or reserved; \
          widen the range or use another local address"
     );
-    assert_eq!(allocator.claim_any(Protocol::Tcp, Place::Any), None);
+    assert_eq!(allocator.claim_any(Protocol::Tcp, Place::Any, 0), None);
 }
 
 #[test]
@@ -400,32 +400,32 @@ fn a_destination_with_a_young_bitmap_is_light() {
 fn claims_block_and_are_blocked() {
     let mut allocator = allocator(Config::new(range(5000, 5001)), 10);
     let here = Place::Address([192, 0, 2, 1].into());
-    let listener = tcp_claim(&mut allocator, here, 5000).unwrap();
+    let listener = tcp_claim(&mut allocator, here, 5000, 0).unwrap();
     // A listener on one address blocks the port there and nowhere else.
     assert_eq!(allocator.explain(&key(1, 1), Port::new(5000), 0), Status::Claimed(here));
     assert_eq!(allocator.allocate(&key(1, 1), 0).unwrap().port(), Port::new(5001));
     assert!(allocator.allocate(&key(1, 1), 0).is_err());
     assert_eq!(allocator.free_count(&key(2, 1), 0), 2);
     // A wildcard bind meets the connection, whichever address it is on.
-    let error = tcp_claim(&mut allocator, Place::Any, 5001).unwrap_err();
+    let error = tcp_claim(&mut allocator, Place::Any, 5001, 0).unwrap_err();
     assert_eq!(error, ClaimError::InUse { port: Port::new(5001), connections: 1 });
     assert!(format!("{error}").contains("in use by 1 connections"));
     assert_eq!(
-        tcp_claim(&mut allocator, Place::AnyV4, 5000),
+        tcp_claim(&mut allocator, Place::AnyV4, 5000, 0),
         Err(ClaimError::Claimed { port: Port::new(5000) })
     );
-    assert!(tcp_claim(&mut allocator, Place::AnyV6, 5001).is_ok());
-    assert_eq!(tcp_claim(&mut allocator, Place::Any, 0), Err(ClaimError::Zero));
+    assert!(tcp_claim(&mut allocator, Place::AnyV6, 5001, 0).is_ok());
+    assert_eq!(tcp_claim(&mut allocator, Place::Any, 0, 0), Err(ClaimError::Zero));
     allocator.release_claim(listener).unwrap();
     assert!(allocator.allocate(&key(1, 1), 0).is_ok());
     // Shared claims share, with each other and with connections.
     let share = |allocator: &mut Allocator<Xoshiro>| {
-        allocator.claim(Protocol::Tcp, Place::AnyV4, Port::new(5001), Sharing::Shared)
+        allocator.claim(Protocol::Tcp, Place::AnyV4, Port::new(5001), Sharing::Shared, 0)
     };
     assert!(share(&mut allocator).is_ok() && share(&mut allocator).is_ok());
     // Another protocol is another world.
     assert!(
-        allocator.claim(Protocol::Udp, Place::Any, Port::new(5001), Sharing::Exclusive).is_ok()
+        allocator.claim(Protocol::Udp, Place::Any, Port::new(5001), Sharing::Exclusive, 0).is_ok()
     );
 }
 
@@ -434,11 +434,11 @@ fn claim_any_finds_the_last_unused_port() {
     let mut allocator = allocator(Config::new(range(5000, 5999)), 11);
     let mut seen = BTreeSet::new();
     for _ in 0..1000 {
-        let claim = allocator.claim_any(Protocol::Udp, Place::AnyV4).unwrap();
+        let claim = allocator.claim_any(Protocol::Udp, Place::AnyV4, 0).unwrap();
         assert!(seen.insert(claim.port()));
     }
-    assert_eq!(allocator.claim_any(Protocol::Udp, Place::AnyV4), None);
-    assert!(allocator.claim_any(Protocol::Udp, Place::AnyV6).is_some());
+    assert_eq!(allocator.claim_any(Protocol::Udp, Place::AnyV4, 0), None);
+    assert!(allocator.claim_any(Protocol::Udp, Place::AnyV6, 0).is_some());
 }
 
 #[test]
