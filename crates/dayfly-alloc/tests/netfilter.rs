@@ -1,6 +1,7 @@
 //! The netfilter strategy next to netfilter: both fill a range until they give up with ports free.
 
 #![expect(clippy::unwrap_used, reason = "what cannot be prepared fails the test")]
+#![expect(clippy::disallowed_methods, reason = "the crate is pure; its test asks the kernel")]
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
