@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a broken fixture fails the test")]
 
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
 
 use dayfly_testkit::{Namespace, Server, SocketOptions, needs, privileged};
@@ -286,6 +286,69 @@ fn a_masquerade_rule_with_few_ports_drops_connections_in_silence() {
     assert_eq!(served.said, "40");
     assert_eq!(doctor(), (vec![], Some(0)));
     served.end();
+}
+
+#[test]
+fn an_upstream_that_does_not_answer_holds_the_ports() {
+    privileged!();
+    needs!("python3", "python3");
+    needs!("nft", "nftables");
+    let namespace = namespace();
+    nft(
+        &namespace,
+        "table ip f { chain in { type filter hook input priority 0; tcp dport 443 drop; }; }",
+    );
+    let client = Program::start(
+        &namespace,
+        "kept = []\n\
+         def attempt():\n    \
+             s = socket.socket(); s.setblocking(False)\n    \
+             kept.append(s)\n    \
+             return s.connect_ex(('127.0.0.1', 443))\n\
+         while (error := attempt()) == errno.EINPROGRESS: pass\n\
+         print(errno.errorcode[error], flush=True)",
+    );
+    assert_eq!(client.said, "EADDRNOTAVAIL");
+    let answer = why(&namespace, "127.0.0.1:443");
+    assert_eq!(answer["verdict"], "full");
+    assert_eq!(answer["holders"][0]["state"], "SYN_SENT");
+    assert_eq!(answer["holders"][0]["pid"], client.child.id());
+    let remedy = &answer["remedies"][0];
+    assert!(remedy["do"].as_str().unwrap().starts_with("see why 127.0.0.1 does not answer"));
+    assert!(remedy["effect"].as_str().unwrap().starts_with("100 ports wait for an answer"));
+    nft(&namespace, "flush ruleset");
+    client.end();
+    let _server = server(&namespace, "127.0.0.1:443");
+    assert_eq!(why(&namespace, "127.0.0.1:443")["verdict"], "room");
+}
+
+#[test]
+fn a_program_that_does_not_close_keeps_its_ports() {
+    privileged!();
+    needs!("python3", "python3");
+    let namespace = namespace();
+    let upstream = namespace.run(|| TcpListener::bind("127.0.0.1:443")).unwrap();
+    let leaking = Program::start(
+        &namespace,
+        "kept = [connected(('127.0.0.1', 443)) for _ in range(60)]\n\
+         print('connected', flush=True)",
+    );
+    assert_eq!(leaking.said, "connected");
+    // The server closes every connection; the program never does.
+    for _ in 0..60 {
+        drop(upstream.accept().unwrap());
+    }
+    let answer = why(&namespace, "127.0.0.1:443");
+    assert_eq!(answer["verdict"], "past_cliff");
+    assert_eq!(answer["holders"][0]["state"], "CLOSE_WAIT");
+    assert_eq!(answer["holders"][0]["pid"], leaking.child.id());
+    let remedies = answer["remedies"].as_array().unwrap();
+    let close = remedies.iter().find(|remedy| {
+        remedy["do"].as_str().unwrap().starts_with("make the program close the connections")
+    });
+    assert!(close.unwrap()["effect"].as_str().unwrap().starts_with("60 ports"), "{answer}");
+    leaking.end();
+    assert_eq!(why(&namespace, "127.0.0.1:443")["verdict"], "room");
 }
 
 #[test]

@@ -149,9 +149,13 @@ impl DestinationStudy {
             free: row.free,
             fast_free: row.fast_free,
         };
-        let close_wait = self.holders.values().filter(|holder| {
-            holder.kind == HolderKind::Connection && holder.socket.state == State::CloseWait
-        });
+        let in_state = |state| {
+            let held = self.holders.values().filter(|holder| {
+                holder.kind == HolderKind::Connection && holder.socket.state == state
+            });
+            held.count() as u32
+        };
+        let (close_wait, unanswered) = (in_state(State::CloseWait), in_state(State::SynSent));
         let mut open = self.usable;
         *open -= &self.claimed;
         *open -= &self.bound_elsewhere;
@@ -165,7 +169,8 @@ impl DestinationStudy {
             classes,
             others,
             open,
-            close_wait: close_wait.count() as u32,
+            close_wait,
+            unanswered,
             holders: self.holders.into_values().collect(),
             settings,
         }
@@ -214,6 +219,8 @@ pub struct DestinationAnswer {
     pub classes: Classes,
     /// Connections that the peer has closed and this host's program has not.
     pub close_wait: u32,
+    /// Connections that the destination has not answered yet (SYN_SENT).
+    pub unanswered: u32,
     /// One holder for every port that is not free, by port.
     pub holders: Vec<Holder>,
     /// The same destination from other source addresses, fullest first.

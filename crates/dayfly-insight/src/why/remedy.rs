@@ -111,6 +111,19 @@ pub(super) fn of_destination(
             format!("{} ports; nothing else ends these connections", answer.close_wait),
         );
     }
+    if answer.unanswered * 4 >= row.used.max(1) {
+        offer(
+            format!(
+                "see why {} does not answer, and give up sooner: a shorter time-out in the program, or {}",
+                row.key.destination,
+                shell.sysctl("net.ipv4.tcp_syn_retries", "3")
+            ),
+            format!(
+                "{} ports wait for an answer (SYN_SENT), each for more than a minute unless the program gives up",
+                answer.unanswered
+            ),
+        );
+    }
     let held = classes.listener + classes.bound_inactive;
     if held * 20 >= row.usable.max(1) {
         offer(

@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 
 use dayfly_insight::forecast::Forecast;
 use dayfly_insight::why::{
-    BindOutcome, BindTrial, DestinationVerdict, HolderKind, PortAnswer, PortVerdict,
+    BindOutcome, BindTrial, DestinationAnswer, DestinationVerdict, HolderKind, PortAnswer,
+    PortVerdict,
 };
 use dayfly_linux::owners::Owner;
 use dayfly_ports::Protocol;
@@ -118,7 +119,7 @@ fn destination_facts(text: &mut String, part: &Part, screen: Screen) {
         String::new()
     };
     let lines = [
-        (classes.connection, "connections to it".to_owned()),
+        (classes.connection, format!("connections to it{}", unfinished(&part.answer))),
         (classes.time_wait, format!("in TIME_WAIT to it{reusable}")),
         (classes.listener, "listened on".to_owned()),
         (classes.bound_inactive, "bound, not connected".to_owned()),
@@ -155,6 +156,20 @@ fn destination_facts(text: &mut String, part: &Part, screen: Screen) {
     if let Some(line) = searched(&part.probe) {
         wrapped(text, &line, "  ", screen);
     }
+}
+
+/// Connections that somebody has to do something about.
+fn unfinished(answer: &DestinationAnswer) -> String {
+    let mut text = String::new();
+    for (count, what) in [
+        (answer.unanswered, "not answered yet (SYN_SENT)"),
+        (answer.close_wait, "closed by the peer and not by this host (CLOSE_WAIT)"),
+    ] {
+        if count > 0 {
+            let _ = write!(text, ", {} of them {what}", grouped(count));
+        }
+    }
+    text
 }
 
 /// What the kernel's own search said.
