@@ -15,8 +15,9 @@
 //! closed; while the listener is there, the port is blocked anyway. What gives it away is the
 //! peer's port: it lies in the ephemeral range, and no second connection goes there.
 //!
-//! A *fixed* port of the first parity cannot be told from an automatic one; only asking the
-//! kernel settles that.
+//! Some leave no trace: a *fixed* port of the first parity, a minority that binds with
+//! `SO_REUSEADDR` among connections that do not, whatever goes to a destination past its cliff.
+//! Only asking the kernel settles that.
 
 use dayfly_ports::{PortRange, PortSet};
 
