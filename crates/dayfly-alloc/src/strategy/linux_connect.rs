@@ -14,10 +14,13 @@ use crate::{Random, Tick};
 pub enum LinuxVersion {
     /// Before 4.2: one counter, steps of 1, no regard for parity.
     Before4_2,
-    /// 4.2 to 5.11: ports of the low end's parity first, in steps of 2 from one counter
-    /// (1580ab63fc9a); one time in 16 a port is skipped.
+    /// 4.2 to 4.5: the same walk from an even distance above the low end (07f4c90062f8).
     From4_2,
-    /// 5.12 to 5.17: the counter comes from a table of 256, by destination (190cc82489f4).
+    /// 4.6 to 5.11: ports of the low end's parity first, in steps of 2 from one counter
+    /// (1580ab63fc9a).
+    From4_6,
+    /// 5.12 to 5.17: the counter comes from a table of 256, by destination (190cc82489f4), and one
+    /// time in 16 it moves a step further (c579bd1b4021).
     From5_12,
     /// 5.18 and later, and the stable kernels of 2022: a table of 65,536 (4c2c8f03a5ab), and 0 to 7
     /// further steps at random (ca7af0402550).
@@ -28,8 +31,8 @@ pub enum LinuxVersion {
 ///
 /// A keyed hash of the destination and a counter give the place to start; the ports of the low
 /// end's parity are tried upwards from there, then the others. The counter moves past what was tried,
-/// by at least one step and, on current kernels, by up to eight. The secret changes every ten
-/// seconds for all destinations at once (`ts_secret` in `net/core/secure_seq.c`).
+/// by at least one step and, on current kernels, by up to eight. Since 5.18 the secret changes
+/// every ten seconds for all destinations at once (`ts_secret` in `net/core/secure_seq.c`).
 ///
 /// Approximations: the hash is SipHash-1-3 of addresses and port where the kernel uses SipHash-2-4;
 /// a port with a bucket that belongs to a bound socket, which `connect()` skips for every
@@ -53,11 +56,12 @@ impl LinuxConnect {
     #[must_use]
     pub fn new(range: PortRange, version: LinuxVersion, period: Option<Tick>) -> Self {
         let counters = match version {
-            LinuxVersion::Before4_2 | LinuxVersion::From4_2 => 1,
+            LinuxVersion::Before4_2 | LinuxVersion::From4_2 | LinuxVersion::From4_6 => 1,
             LinuxVersion::From5_12 => 1 << 8,
             LinuxVersion::From5_18 => 1 << 16,
         };
-        let step = if version == LinuxVersion::Before4_2 { 1 } else { 2 };
+        let old = matches!(version, LinuxVersion::Before4_2 | LinuxVersion::From4_2);
+        let step = if old { 1 } else { 2 };
         let period = period.filter(|period| *period > 0);
         let table = vec![0; counters].into();
         LinuxConnect { range, version, step, width: 0, period, epoch: 0, secret: None, table }
@@ -70,7 +74,7 @@ impl LinuxConnect {
         LinuxConnect { step: 1, ..self }
     }
 
-    /// With `net.ipv4.ip_local_port_step_width` (7da62262ec96, 7.1): every search walks in steps of
+    /// With `net.ipv4.ip_local_port_step_width` (7da62262ec96, in 7.2): every search walks in steps of
     /// its own, drawn from 1 to this many and then increased until no port is missed; 0 is off.
     #[must_use]
     pub fn with_step_width(self, width: u32) -> Self {
@@ -121,7 +125,9 @@ impl Strategy for LinuxConnect {
         if step > 1 && remaining > 1 {
             remaining -= remaining % 2;
         }
-        let start = counter.wrapping_add((hash >> 32) as u32) % remaining;
+        let sum = counter.wrapping_add((hash >> 32) as u32);
+        let even = self.version == LinuxVersion::From4_2;
+        let start = if even { sum & !1 } else { sum } % remaining;
         let stride = self.stride(remaining, step, random);
         let counter = &mut self.table[hash as usize % self.table.len()];
         // With steps of 2 the first pass has the low end's parity and the second the other.
@@ -134,12 +140,15 @@ impl Strategy for LinuxConnect {
                 }
                 let port = at(self.range, offset);
                 if request.free.is_free(port) {
-                    let further = match self.version {
-                        LinuxVersion::Before4_2 => tried,
-                        LinuxVersion::From5_18 => tried.max(random.below(8) * step),
-                        _ => tried + if random.below(16) == 0 { step } else { 0 },
+                    let moved = tried + step;
+                    let moved = match self.version {
+                        LinuxVersion::Before4_2 | LinuxVersion::From4_6 => moved,
+                        LinuxVersion::From4_2 => (tried + 2) & !1,
+                        LinuxVersion::From5_12 if random.below(16) == 0 => moved + step,
+                        LinuxVersion::From5_12 => moved,
+                        LinuxVersion::From5_18 => tried.max(random.below(8) * step) + step,
                     };
-                    *counter = counter.wrapping_add(further + step);
+                    *counter = counter.wrapping_add(moved);
                     return Some(port);
                 }
                 tried += step;

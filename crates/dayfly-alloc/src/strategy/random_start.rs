@@ -104,8 +104,7 @@ impl Strategy for OpenBsd {
 
 /// Windows since Vista: 49152-65535 by default (`netsh int ipv4 show dynamicport tcp`).
 ///
-/// Its algorithm is not published. Documented are the range and that ports are handed out from it
-/// in an order that starts at random; before Vista they were 1025-5000, ascending. This strategy
+/// Its algorithm is not published, only the range is; before Vista that was 1025-5000. This strategy
 /// walks upwards from where it left off, from a start that is drawn once: an approximation, good
 /// for capacity and not for fingerprints.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 use dayfly_alloc::predict::{
     best_possible, by_last_port, by_occupancy, expected_guesses, walk_weights,
 };
-use dayfly_alloc::strategy::LinuxVersion::{From4_2, From5_18};
+use dayfly_alloc::strategy::LinuxVersion::{From4_6, From5_18};
 use dayfly_alloc::strategy::{
     DoubleHash, FreeBsd, Illumos, LinuxBind, LinuxConnect, LinuxUdp, NetBsd, NetBsdAlgorithm,
     Netfilter, OldestFree, RandomIncrements, Request, Sequential, SimpleHash, SimpleRandom,
@@ -51,7 +51,7 @@ const STRATEGIES: [(&str, Make); 19] = [
     ("RFC 6056 algorithm 4, table of 10", |range| Box::new(DoubleHash::new(range, 10))),
     ("RFC 6056 algorithm 5, N = 500", |range| Box::new(RandomIncrements::new(range, 500))),
     ("sequential: BSD, XNU, lwIP", |range| Box::new(Sequential::from_random_place(range))),
-    ("Linux connect, 4.2", |range| Box::new(LinuxConnect::new(range, From4_2, None))),
+    ("Linux connect, 4.6", |range| Box::new(LinuxConnect::new(range, From4_6, None))),
     ("Linux connect, 5.18", |range| Box::new(LinuxConnect::new(range, From5_18, None))),
     ("Linux connect, own range", |range| {
         Box::new(LinuxConnect::new(range, From5_18, None).with_own_range())
