@@ -238,6 +238,30 @@ fn binding_before_connecting_eats_the_pool_of_everybody() {
 }
 
 #[test]
+fn among_thousands_of_doubtful_ports_a_sample_finds_who_binds_first() {
+    privileged!();
+    let namespace = Namespace::new();
+    let (busy, asked) = (serve(&namespace, "127.0.0.1:80"), "127.0.0.1:443");
+    let plain = SocketOptions::tcp();
+    let connect = |options: SocketOptions, count: usize| -> Vec<Socket> {
+        let one = |_| options.connect(busy.address()).unwrap();
+        namespace.run(|| (0..count).map(one).collect())
+    };
+    let _plain = connect(plain, 5000);
+    let answer = why(&namespace, &[asked]);
+    let probe = &answer["probe"];
+    assert_eq!((&probe["doubtful"], &probe["asked"]), (&5000.into(), &1024.into()));
+    assert_eq!((&probe["agrees"], &answer["classes"]["free"]), (&true.into(), &28232.into()));
+    // One port in fifty is bound first; everybody is asked then, and every port is found.
+    let _bound = connect(plain.bind(address("127.0.0.1:0")), 100);
+    let answer = why(&namespace, &[asked]);
+    let probe = &answer["probe"];
+    assert_eq!((&probe["doubtful"], &probe["asked"]), (&5100.into(), &5100.into()));
+    assert_eq!(answer["classes"]["bound_elsewhere"], 100);
+    assert_eq!(answer["classes"]["free"], 28132);
+}
+
+#[test]
 fn listeners_and_bound_sockets_are_told_apart_and_named() {
     privileged!();
     let namespace = hundred_ports();

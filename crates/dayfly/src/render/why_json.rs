@@ -67,6 +67,8 @@ struct ProbeObject<'a> {
     port: Option<u16>,
     micros: Option<f64>,
     agrees: Option<bool>,
+    doubtful: u32,
+    asked: u32,
 }
 
 #[derive(Serialize)]
@@ -181,8 +183,15 @@ impl<'a> Document<'a> {
     }
 }
 
-const NO_PROBE: ProbeReport =
-    ProbeReport { ran: false, error: None, found: None, micros: None, agrees: None };
+const NO_PROBE: ProbeReport = ProbeReport {
+    ran: false,
+    error: None,
+    found: None,
+    doubtful: 0,
+    asked: 0,
+    micros: None,
+    agrees: None,
+};
 
 fn holder(held: &HeldBy) -> HolderObject<'_> {
     let socket = &held.holder.socket;
@@ -228,6 +237,8 @@ fn probe(probe: &ProbeReport) -> ProbeObject<'_> {
         port: probe.found.map(dayfly_ports::Port::number),
         micros: probe.micros,
         agrees: probe.agrees,
+        doubtful: probe.doubtful,
+        asked: probe.asked,
     }
 }
 

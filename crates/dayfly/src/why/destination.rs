@@ -13,11 +13,12 @@ use dayfly_insight::why::{
 use dayfly_insight::{DestinationKey, Settings};
 use dayfly_linux::observe::{Degradation, ObserveError, hash_seed, sweep};
 use dayfly_linux::owners::Owner;
-use dayfly_linux::probe::{Probe, ProbeError};
+use dayfly_linux::probe::Probe;
 use dayfly_linux::{route, settings};
 use dayfly_ports::{Port, PortSet, Protocol};
 
-use super::report::{Body, HeldBy, Part, ProbeReport, Report, with_owners};
+use super::oracle;
+use super::report::{Body, HeldBy, Part, Report, with_owners};
 use crate::args::WhyArgs;
 use crate::error::Failure;
 use crate::place;
@@ -118,7 +119,8 @@ fn look(args: &WhyArgs, addresses: &[IpAddr], port: Port) -> Result<Seen, Observ
     let (mut parts, mut degraded) = loop {
         tries += 1;
         let (studies, mut degraded) = studies(&settings, &keys)?;
-        let parts = judge(studies, probe.as_ref(), &mut degraded);
+        // A first disagreement may come from what was not asked; a later one may not.
+        let parts = oracle::judge(studies, probe.as_ref(), tries > 1, &mut degraded);
         let disagree = parts.iter().any(|part| part.probe.agrees == Some(false));
         if !disagree || tries == TRIES {
             break (parts, degraded);
@@ -162,52 +164,6 @@ fn studies(
     sweep(settings, start, |studies, socket| {
         studies.iter_mut().for_each(|study| study.add(socket));
     })
-}
-
-/// Asks the kernel, where it can be asked, and compares.
-fn judge(
-    mut studies: Vec<DestinationStudy>,
-    probe: Option<&Result<Probe, ProbeError>>,
-    degraded: &mut Vec<Degradation>,
-) -> Vec<Part> {
-    if let Some(Ok(probe)) = probe {
-        for study in &mut studies {
-            match probe.buckets(&study.unsettled()) {
-                Ok(bound) => study.settle(&bound),
-                Err(error) => degraded.push(Degradation::NotProbed { error }),
-            }
-        }
-    }
-    let part = |study: DestinationStudy| {
-        let answer = study.finish();
-        let probe = match probe {
-            None => ProbeReport::default(),
-            Some(Err(error)) => ProbeReport::not_run(error),
-            Some(Ok(probe)) => ask(probe, &answer),
-        };
-        Part { answer, probe }
-    };
-    studies.into_iter().map(part).collect()
-}
-
-/// Runs the kernel's search, as a plain connect() would.
-fn ask(probe: &Probe, answer: &DestinationAnswer) -> ProbeReport {
-    let key = answer.row.key;
-    let destination = SocketAddr::new(key.destination, key.port.number());
-    match probe.any(None, destination) {
-        Err(error) => ProbeReport::not_run(&error),
-        Ok(search) => ProbeReport {
-            ran: true,
-            error: search.port.is_none().then(|| "EADDRNOTAVAIL".to_owned()),
-            found: search.port,
-            micros: Some(search.elapsed.as_secs_f64() * 1e6),
-            agrees: Some(match search.port {
-                Some(port) => answer.allows(port),
-                // In a range of odd length each search overlooks one port.
-                None => !answer.connects() || answer.row.free_min == 0,
-            }),
-        },
-    }
 }
 
 /// Looks several times, evenly spaced.

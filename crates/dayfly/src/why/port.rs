@@ -92,7 +92,7 @@ fn ask(answer: &PortAnswer, degraded: &mut Vec<Degradation>) -> ProbeReport {
         ran: true,
         error: None,
         found: free.then_some(answer.port),
-        micros: None,
         agrees: certain.then_some(free != claimed),
+        ..ProbeReport::default()
     }
 }

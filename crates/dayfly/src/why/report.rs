@@ -56,6 +56,11 @@ pub(crate) struct ProbeReport {
     pub(crate) error: Option<String>,
     /// The port that `connect()` would get.
     pub(crate) found: Option<Port>,
+    /// Ports that the sockets leave open: held only by connections to other destinations, which
+    /// may have bound them first.
+    pub(crate) doubtful: u32,
+    /// How many of those the kernel was asked about.
+    pub(crate) asked: u32,
     /// How long the kernel took.
     pub(crate) micros: Option<f64>,
     /// Whether the model says the same; none where it says nothing.
