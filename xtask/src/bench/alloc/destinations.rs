@@ -26,8 +26,10 @@ pub(super) fn measure() -> Measured {
         let key = destination(random.below(DESTINATIONS));
         handles.push(allocator.allocate(&key, 0).map_err(exhausted)?);
     }
-    let weight =
-        |usage: Usage| (usage.sparse_bytes + usage.bitmap_bytes) as f64 / usage.connections as f64;
+    let weight = |usage: Usage| {
+        let bytes = usage.sparse_bytes + usage.bitmap_bytes + usage.shared_bytes;
+        bytes as f64 / usage.connections as f64
+    };
     let spread = weight(allocator.usage());
     // Half the rounds' worth of pure allocation, half of release, so that the load stays.
     let (mut allocate, mut release) = (Vec::new(), Vec::new());
