@@ -129,3 +129,27 @@ fn the_guilty_are_named_and_nobody_else() {
         })
     });
 }
+
+#[test]
+fn the_kernel_clears_whom_the_ports_accuse_wrongly() {
+    privileged!();
+    let namespace = Namespace::new();
+    namespace.sysctl("net.ipv4.ip_local_port_range", "40000 40999");
+    namespace.run(|| {
+        let (place, _server) = serve(80);
+        let connect = || SocketOptions::tcp().connect(place).unwrap();
+        let fast: Vec<_> = (0..500).map(|_| connect()).collect();
+        // These came when the destination was past its cliff, and stay when it no longer is.
+        let late: Vec<_> = (0..200).map(|_| connect()).collect();
+        drop(fast);
+        let mut docket = Docket::new(&settings::read().unwrap());
+        for socket in &late {
+            let local = socket.local();
+            docket.add(Some("late"), DestinationKey::tcp(local.ip(), place), local.port().into());
+        }
+        let mut accusation = docket.accusations().remove(0);
+        assert_eq!(accusation.habit, Habit::BindsFirst);
+        let bound = Probe::new().unwrap().buckets(&accusation.ports).unwrap();
+        assert_eq!(accusation.judge(&bound), Judgement::Cleared);
+    });
+}

@@ -75,7 +75,7 @@ fn sentence(culprit: &Blamed) -> String {
         "the kernel confirms it".to_owned()
     } else {
         // Rounded down: nothing is certain that only looks so.
-        format!("{} % sure", (accusation.confidence * 100.0).floor().min(99.0))
+        format!("{} % sure, by the ports alone", (accusation.confidence * 100.0).floor().min(99.0))
     };
     format!(
         "{} {}: {} of {} ports are of the parity that connect() takes last; {sure}",
@@ -114,7 +114,7 @@ mod tests {
             found[0].evidence,
             ["python3 crawler.py (pid 71) binds before it connects, without \
               IP_BIND_ADDRESS_NO_PORT: 200 of 200 ports are of the parity that connect() takes \
-              last; 99 % sure"]
+              last; 99 % sure, by the ports alone"]
         );
         assert!(found[0].remedies[0].action.starts_with("Python: before bind()"));
         seen.bound_first = Some(200);
