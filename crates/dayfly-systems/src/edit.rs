@@ -1,0 +1,177 @@
+//! Lines in files that others write to as well.
+
+use std::collections::BTreeMap;
+
+/// Assignments that a file is to hold, whatever else is in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edit {
+    /// The file.
+    pub path: &'static str,
+    /// Where its previous content is kept.
+    pub backup: &'static str,
+    /// What it is to hold.
+    pub lines: Lines,
+}
+
+/// The form of the assignments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lines {
+    /// `name=value`, one a line; earlier assignments of the same names go. The order counts.
+    Assignments(Vec<(&'static str, u16)>),
+    /// HP-UX' triples of TRANSPORT_NAME, NDD_NAME and NDD_VALUE with one index: transport, name
+    /// and value of each. An entry that exists keeps its index, a new one gets the next free.
+    Nddconf(Vec<(&'static str, &'static str, u16)>),
+}
+
+impl Edit {
+    /// The file after the edit.
+    #[must_use]
+    pub fn apply(&self, text: &str) -> String {
+        match &self.lines {
+            Lines::Assignments(pairs) => assigned(text, pairs),
+            Lines::Nddconf(entries) => with_entries(text, entries),
+        }
+    }
+
+    /// The lines that the edit adds to an empty file.
+    #[must_use]
+    pub fn added(&self) -> String {
+        self.apply("")
+    }
+}
+
+fn assigned(text: &str, pairs: &[(&'static str, u16)]) -> String {
+    let mut result = String::new();
+    let mut dropping = false;
+    for line in text.lines() {
+        let name = line.trim_start_matches(BLANKS).split_once('=').map(|(name, _)| name);
+        let name = name.map(|name| name.trim_end_matches(BLANKS));
+        let ours = name.is_some_and(|name| pairs.iter().any(|(known, _)| *known == name));
+        // A backslash at the end continues the value on the next line.
+        let drop = dropping || ours;
+        dropping = drop && line.ends_with('\\');
+        if !drop {
+            result.push_str(line);
+            result.push('\n');
+        }
+    }
+    for (name, value) in pairs {
+        result.push_str(&format!("{name}={value}\n"));
+    }
+    result
+}
+
+const BLANKS: [char; 2] = [' ', '\t'];
+
+/// One index of an nddconf.
+#[derive(Default)]
+struct Entry {
+    transport: Option<String>,
+    name: Option<String>,
+    value_line: Option<usize>,
+}
+
+fn with_entries(text: &str, wanted: &[(&'static str, &'static str, u16)]) -> String {
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let mut entries: BTreeMap<u32, Entry> = BTreeMap::new();
+    for (at, line) in lines.iter().enumerate() {
+        if let Some((variable, index, value)) = element(line) {
+            let entry = entries.entry(index).or_default();
+            match variable {
+                "TRANSPORT_NAME" => entry.transport = Some(value),
+                "NDD_NAME" => entry.name = Some(value),
+                _ => entry.value_line = Some(at),
+            }
+        }
+    }
+    let mut next = entries.keys().next_back().map_or(0, |last| last + 1);
+    for (transport, name, value) in wanted {
+        let is = |field: &Option<String>, wanted: &str| field.as_deref() == Some(wanted);
+        let same = entries
+            .iter()
+            .filter(|(_, entry)| is(&entry.transport, transport) && is(&entry.name, name));
+        let mut found = false;
+        for (index, entry) in same {
+            found = true;
+            let line = format!("NDD_VALUE[{index}]={value}");
+            match entry.value_line {
+                Some(at) => lines[at] = line,
+                None => lines.push(line),
+            }
+        }
+        if !found {
+            lines.push(format!("TRANSPORT_NAME[{next}]={transport}"));
+            lines.push(format!("NDD_NAME[{next}]={name}"));
+            lines.push(format!("NDD_VALUE[{next}]={value}"));
+            next += 1;
+        }
+    }
+    lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
+}
+
+/// The variable, index and bare value of a line such as `NDD_NAME[0]=tcp_largest_anon_port`.
+/// The index has at most nine digits, as many as every awk counts exactly.
+fn element(line: &str) -> Option<(&'static str, u32, String)> {
+    let (head, value) = line.trim_start_matches(BLANKS).split_once('=')?;
+    let (name, index) = head.strip_suffix(']')?.split_once('[')?;
+    let variable =
+        ["TRANSPORT_NAME", "NDD_NAME", "NDD_VALUE"].into_iter().find(|&known| known == name)?;
+    let plain = (1..=9).contains(&index.len()) && index.bytes().all(|byte| byte.is_ascii_digit());
+    let index = plain.then(|| index.parse().ok())??;
+    let value = value.chars().filter(|c| !['"', '\'', ' ', '\t', '\r'].contains(c)).collect();
+    Some((variable, index, value))
+}
+
+/// Whether a line belongs to the entries of an nddconf.
+pub(crate) fn is_nddconf(line: &str) -> bool {
+    element(line).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sysctl() -> Edit {
+        let lines = Lines::Assignments(vec![("a.first", 49152), ("a.last", 65535)]);
+        Edit { path: "/etc/sysctl.conf", backup: "/etc/sysctl.conf.before-dayfly", lines }
+    }
+
+    #[test]
+    fn assignments_replace_and_append() {
+        let text = "# kept\n a.first = 1\na.firstly=2\n#a.last=3\na.last=\\\n4\nb=5";
+        assert_eq!(
+            sysctl().apply(text),
+            "# kept\na.firstly=2\n#a.last=3\nb=5\na.first=49152\na.last=65535\n"
+        );
+        let once = sysctl().apply(text);
+        assert_eq!(sysctl().apply(&once), once);
+    }
+
+    fn ndd(entries: &[(&'static str, &'static str, u16)]) -> Edit {
+        Edit { path: "nddconf", backup: "", lines: Lines::Nddconf(entries.to_vec()) }
+    }
+
+    #[test]
+    fn nddconf_entries_get_the_next_free_indices() {
+        let edit = ndd(&[("tcp", "tcp_largest_anon_port", 65535)]);
+        assert_eq!(
+            edit.added(),
+            "TRANSPORT_NAME[0]=tcp\nNDD_NAME[0]=tcp_largest_anon_port\nNDD_VALUE[0]=65535\n"
+        );
+        let four: String = (0..4)
+            .map(|n| format!("TRANSPORT_NAME[{n}]=ip\nNDD_NAME[{n}]=x{n}\nNDD_VALUE[{n}]=1\n"))
+            .collect();
+        assert!(edit.apply(&four).ends_with("NDD_VALUE[3]=1\nTRANSPORT_NAME[4]=tcp\nNDD_NAME[4]=tcp_largest_anon_port\nNDD_VALUE[4]=65535\n"));
+    }
+
+    #[test]
+    fn nddconf_entries_that_exist_keep_their_index() {
+        let text = "# TRANSPORT_NAME[7]=arp\nTRANSPORT_NAME[2]=tcp\nNDD_NAME[2]=\"n\"\nNDD_VALUE[2]=5\n\
+                    TRANSPORT_NAME[3]=udp\nNDD_NAME[3]=n\nNDD_VALUE[3]=6\n";
+        let edit = ndd(&[("tcp", "n", 9), ("tcp", "m", 8)]);
+        let edited = edit.apply(text);
+        assert!(edited.contains("NDD_VALUE[2]=9\n") && edited.contains("NDD_VALUE[3]=6\n"));
+        assert!(edited.ends_with("TRANSPORT_NAME[4]=tcp\nNDD_NAME[4]=m\nNDD_VALUE[4]=8\n"));
+        assert_eq!(edit.apply(&edited), edited);
+    }
+}

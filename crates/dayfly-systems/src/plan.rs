@@ -1,0 +1,398 @@
+//! From a wish to ordered native steps.
+
+use std::fmt;
+
+use dayfly_ports::{PortRange, PortSet, Protocol};
+
+use crate::remark::Remark;
+use crate::services;
+use crate::{Class, Current, Edit, Refusal, ScriptKind, Severity, Slot, System};
+
+/// What is wanted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Request<'a> {
+    /// The new range; none to leave it.
+    pub range: Option<PortRange>,
+    /// For these protocols only; empty for all that the system has.
+    pub protocols: &'a [Protocol],
+    /// Which class of ranges.
+    pub class: Class,
+    /// Ports to keep from being handed out, besides those that already are.
+    pub reserve: Option<&'a PortSet>,
+    /// For how long.
+    pub when: When,
+    /// What is set, if known.
+    pub current: Option<&'a Current>,
+}
+
+/// When a step takes effect.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum When {
+    /// Now, and after each boot.
+    #[default]
+    Both,
+    /// Now, until the next boot.
+    Runtime,
+    /// After the next boot.
+    Boot,
+}
+
+impl When {
+    /// `both`, `runtime` or `boot`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            When::Both => "both",
+            When::Runtime => "runtime",
+            When::Boot => "boot",
+        }
+    }
+
+    pub(crate) const fn now(self) -> bool {
+        matches!(self, When::Both | When::Runtime)
+    }
+
+    pub(crate) const fn at_boot(self) -> bool {
+        matches!(self, When::Both | When::Boot)
+    }
+}
+
+/// One range that changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Which.
+    pub slot: &'static Slot,
+    /// The settings of the two ends before, as they are; none if not known.
+    pub from: Option<(u16, u16)>,
+    /// What it becomes.
+    pub to: PortRange,
+}
+
+impl Change {
+    /// The settings before; the default's where they are not known.
+    pub(crate) fn old_or_default(&self) -> (u16, u16) {
+        let default = self.slot.default_range();
+        self.from.unwrap_or((default.low().number(), default.high().number()))
+    }
+}
+
+/// Ordered steps that change a system, with their undo.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// The system's name.
+    pub system: &'static str,
+    /// What people call it.
+    pub title: &'static str,
+    /// Which shell the commands are for.
+    pub script: ScriptKind,
+    /// Who may carry it out.
+    pub privilege: &'static str,
+    /// The ranges that change.
+    pub changes: Vec<Change>,
+    /// The ports that are newly kept from being handed out; none if that was not asked for.
+    pub reserve: Option<Box<PortSet>>,
+    /// What is good to know before.
+    pub remarks: Vec<Remark>,
+    /// In this order; the undo of each in the reverse.
+    pub steps: Vec<Step>,
+    /// Other ways to the same end, instead of the steps that survive a boot.
+    pub alternatives: Vec<Alternative>,
+}
+
+impl Plan {
+    /// Whether undoing leads to what was set, not to the system's defaults.
+    #[must_use]
+    pub fn undo_is_exact(&self) -> bool {
+        self.changes.iter().all(|change| change.from.is_some())
+    }
+
+    /// What takes the plan back, in order.
+    pub fn undo(&self) -> impl Iterator<Item = &Action> {
+        self.steps.iter().rev().flat_map(|step| &step.undo)
+    }
+
+    /// A script that applies, checks and undoes the plan.
+    #[must_use]
+    pub fn script(&self) -> String {
+        match self.script {
+            ScriptKind::Shell { awk } => crate::shell::script(self, awk),
+            ScriptKind::Batch => crate::batch::script(self),
+        }
+    }
+}
+
+/// One step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// When it takes effect.
+    pub when: When,
+    /// What to do.
+    pub action: Action,
+    /// How to see that it is done.
+    pub check: Check,
+    /// What takes it back, in order.
+    pub undo: Vec<Action>,
+}
+
+/// Something to do on a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Type this into the system's shell.
+    Run(String),
+    /// Write a file that is nobody else's.
+    Write {
+        /// Where.
+        path: &'static str,
+        /// Permission bits.
+        mode: u16,
+        /// What.
+        content: String,
+    },
+    /// Change lines of a file that is somebody else's as well.
+    Edit(Edit),
+    /// Put back what the file held before [`Action::Edit`].
+    Restore(Edit),
+    /// Delete a file that [`Action::Write`] made.
+    Remove {
+        /// Where.
+        path: &'static str,
+    },
+}
+
+impl fmt::Display for Action {
+    /// The command, or what happens to which file.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Action::Run(command) => f.write_str(command),
+            Action::Write { path, .. } => write!(f, "write {path}"),
+            Action::Edit(edit) => write!(f, "edit {}", edit.path),
+            Action::Restore(edit) => write!(f, "put back {} from {}", edit.path, edit.backup),
+            Action::Remove { path } => write!(f, "rm -f {path}"),
+        }
+    }
+}
+
+/// A command that tells whether a step is done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// The command.
+    pub command: String,
+    /// Words that its output then holds, in this order.
+    pub expect: String,
+}
+
+impl Check {
+    pub(crate) fn new(command: impl Into<String>, expect: impl fmt::Display) -> Self {
+        Check { command: command.into(), expect: expect.to_string() }
+    }
+
+    /// Whether an output holds the expected words in their order.
+    #[must_use]
+    pub fn passes(&self, output: &str) -> bool {
+        let mut words = output.split_whitespace();
+        self.expect.split_whitespace().all(|wanted| words.any(|word| word == wanted))
+    }
+}
+
+/// Another way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alternative {
+    /// When to prefer it.
+    pub why: &'static str,
+    /// Its steps.
+    pub steps: Vec<Step>,
+}
+
+/// A request that has passed the limits, on its way to the steps.
+pub(crate) struct Job<'a> {
+    pub(crate) system: &'static System,
+    pub(crate) changes: Vec<Change>,
+    pub(crate) reserve: Option<&'a PortSet>,
+    pub(crate) protocols: &'a [Protocol],
+    pub(crate) when: When,
+    pub(crate) current: Option<&'a Current>,
+}
+
+impl Job<'_> {
+    /// Whether a protocol is meant.
+    pub(crate) fn is_for(&self, protocol: Protocol) -> bool {
+        self.protocols.is_empty() || self.protocols.contains(&protocol)
+    }
+}
+
+pub(crate) fn plan(system: &'static System, request: &Request<'_>) -> Result<Plan, Refusal> {
+    let mut remarks = Vec::new();
+    let changes = match request.range {
+        Some(range) => changes(system, request, range, &mut remarks)?,
+        None if request.reserve.is_none() => {
+            return Err(Refusal::new(
+                "there is nothing to plan",
+                "name a range, such as 49152-65535, or ports to reserve",
+            ));
+        }
+        None => Vec::new(),
+    };
+    if let Some(ports) = request.reserve {
+        reservable(system, ports)?;
+    }
+    let job = Job {
+        system,
+        changes,
+        reserve: request.reserve,
+        protocols: request.protocols,
+        when: request.when,
+        current: request.current,
+    };
+    // Nothing is left to do where a constant is already what is wanted.
+    let constant = job.reserve.is_none() && job.changes.iter().all(|change| !change.slot.writable);
+    let steps = if constant { Vec::new() } else { system.rules.steps(&job)? };
+    if !constant {
+        remarks.extend(system.rules.advice(&job));
+    }
+    if let Some(range) = job.changes.first().map(|change| change.to)
+        && !constant
+    {
+        remarks.extend(services::inside(range));
+    }
+    remarks.dedup();
+    let alternatives = if constant { Vec::new() } else { system.rules.alternatives(&job) };
+    Ok(Plan {
+        system: system.name,
+        title: system.title,
+        script: system.script,
+        privilege: system.privilege,
+        changes: job.changes,
+        reserve: request.reserve.cloned().map(Box::new),
+        remarks,
+        steps,
+        alternatives,
+    })
+}
+
+/// The ranges that change, each through the limits of its system.
+fn changes(
+    system: &'static System,
+    request: &Request<'_>,
+    range: PortRange,
+    remarks: &mut Vec<Remark>,
+) -> Result<Vec<Change>, Refusal> {
+    let slots = chosen(system, request)?;
+    if slots.iter().all(|slot| !slot.writable) {
+        return constants(system, slots, range, remarks);
+    }
+    if range.low().number() == 0 {
+        return Err(Refusal::new(
+            format!("port 0 cannot be in the range {range}: it asks the system to choose one"),
+            format!("begin at 1024 or above: {}", PortRange::DYNAMIC),
+        ));
+    }
+    let mut changes = Vec::new();
+    for slot in slots.into_iter().filter(|slot| slot.writable) {
+        let mut to = range;
+        for remark in system.rules.limits(slot, range, request.current) {
+            match remark.severity {
+                Severity::Refused | Severity::Breaks => {
+                    return Err(Refusal::new(remark.text, system.instead));
+                }
+                Severity::Clamped { to: clamped } => to = clamped,
+                Severity::Advice | Severity::Warning => {}
+            }
+            if !remarks.contains(&remark) {
+                remarks.push(remark);
+            }
+        }
+        let from = request.current.and_then(|now| now.found(slot)).and_then(|found| found.ends());
+        changes.push(Change { slot, from, to });
+    }
+    Ok(changes)
+}
+
+/// The slots that a request is about.
+fn chosen(system: &'static System, request: &Request<'_>) -> Result<Vec<&'static Slot>, Refusal> {
+    let of_class: Vec<&'static Slot> =
+        system.slots.iter().filter(|slot| slot.class == request.class).collect();
+    if of_class.is_empty() {
+        return Err(Refusal::new(
+            format!("{} has no {} class of ports", system.title, request.class),
+            "leave --class out: there is one range only",
+        ));
+    }
+    let wanted = |slot: &&'static Slot| {
+        if request.protocols.is_empty() {
+            !slot.on_request
+        } else {
+            slot.protocols.iter().any(|protocol| request.protocols.contains(protocol))
+        }
+    };
+    if let Some(missing) = request
+        .protocols
+        .iter()
+        .find(|protocol| !of_class.iter().any(|slot| slot.protocols.contains(protocol)))
+    {
+        return Err(Refusal::new(
+            format!("{} has no setting for the ports of {missing}", system.title),
+            "leave this protocol out",
+        ));
+    }
+    Ok(of_class.into_iter().filter(wanted).collect())
+}
+
+/// A range that cannot be changed is fine if it is already the wanted one.
+fn constants(
+    system: &'static System,
+    slots: Vec<&'static Slot>,
+    range: PortRange,
+    remarks: &mut Vec<Remark>,
+) -> Result<Vec<Change>, Refusal> {
+    let ends = |range: PortRange| (range.low().number(), range.high().number());
+    if let Some(other) = slots.iter().map(|slot| slot.default_range()).find(|&own| own != range) {
+        return Err(Refusal::new(
+            format!(
+                "{} cannot change its range: {other} is a constant of the kernel",
+                system.title
+            ),
+            system.instead,
+        ));
+    }
+    remarks.push(Remark::advice(format!(
+        "{range} is what the kernel of {} is built with: there is nothing to do.",
+        system.title
+    )));
+    Ok(slots.into_iter().map(|slot| Change { slot, from: Some(ends(range)), to: range }).collect())
+}
+
+fn reservable(system: &'static System, ports: &PortSet) -> Result<(), Refusal> {
+    if system.reserving.is_none() {
+        return Err(Refusal::new(
+            format!("{} cannot keep single ports from being handed out", system.title),
+            "choose a range that leaves them out",
+        ));
+    }
+    if ports.is_empty() {
+        return Err(Refusal::new(
+            "the list of ports to reserve is empty",
+            "name ports and ranges, such as 8080,9000-9010",
+        ));
+    }
+    if ports.contains(dayfly_ports::Port::MIN) {
+        return Err(Refusal::new(
+            "port 0 cannot be reserved: it asks the system to choose one",
+            "leave 0 out of the list",
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checks_look_for_words_in_their_order() {
+        let check = Check::new("show", "49152 16384");
+        assert!(check.passes("\r\nStart Port      : 49152\r\nNumber of Ports : 16384\r\n"));
+        assert!(!check.passes("16384 49152"));
+        assert!(!check.passes("491520 16384"));
+        assert!(!check.passes(""));
+    }
+}

@@ -1,0 +1,133 @@
+//! OpenBSD: `net.inet.ip.port{,hi}{first,last}`, hardly checked, and lists of ports left out.
+//!
+//! Source: `ip_input.c` (`sysctl_bounded_args`), `in_pcb.c`, `in.h`, sysctl(8).
+
+use dayfly_ports::{PortRange, PortSet, Protocol};
+
+use super::{kernel_list, sysctl};
+use crate::plan::Job;
+use crate::remark::Remark;
+use crate::system::{Rules, TCP, TCP_UDP, UDP, always};
+use crate::{
+    Action, Check, Class, Current, ReadError, Refusal, Reserved, ScriptKind, Slot, Step, System,
+    Unit, When,
+};
+
+pub(super) static SYSTEM: System = System {
+    name: "openbsd",
+    aliases: &[],
+    title: "OpenBSD",
+    slots: &[
+        Slot::new(TCP_UDP, "net.inet.ip.portfirst", "net.inet.ip.portlast", &[always(1024, 49151)]),
+        Slot::new(
+            TCP_UDP,
+            "net.inet.ip.porthifirst",
+            "net.inet.ip.porthilast",
+            &[always(49152, 65535)],
+        )
+        .class(Class::High),
+        Slot::new(TCP_UDP, "IPPORT_RESERVEDSTART", "IPPORT_RESERVED - 1", &[always(600, 1023)])
+            .class(Class::Low)
+            .fixed(),
+    ],
+    recommended: Some(PortRange::DYNAMIC),
+    unit: Unit::LowHigh,
+    persists_in: "/etc/sysctl.conf",
+    reads: &[
+        "sysctl net.inet.ip.portfirst net.inet.ip.portlast net.inet.ip.porthifirst \
+         net.inet.ip.porthilast",
+        "sysctl net.inet.tcp.baddynamic net.inet.udp.baddynamic",
+    ],
+    privilege: "root",
+    reserving: Some("net.inet.tcp.baddynamic, net.inet.udp.baddynamic"),
+    instead: "begin at 1024 or above; the low class is built into the kernel",
+    script: ScriptKind::Shell { awk: "awk" },
+    page: include_str!("../../pages/openbsd.md"),
+    rules: &OpenBsd,
+};
+
+const LISTS: [(Protocol, &[Protocol], &str); 2] = [
+    (Protocol::Tcp, TCP, "net.inet.tcp.baddynamic"),
+    (Protocol::Udp, UDP, "net.inet.udp.baddynamic"),
+];
+
+#[derive(Debug)]
+struct OpenBsd;
+
+impl Rules for OpenBsd {
+    fn read(&self, system: &'static System, text: &str) -> Result<Current, ReadError> {
+        let values = crate::read::named(system, text)?;
+        let mut current = Current::of_values(system, |name| values.get(name).copied());
+        for (line, name, value) in crate::read::pairs(text) {
+            if let Some((_, protocols, _)) = LISTS.iter().find(|(_, _, list)| *list == name) {
+                let ports = kernel_list::ports(line, name, value)?;
+                current.reserved.retain(|found| found.protocols != *protocols);
+                current.reserved.push(Reserved { protocols, ports });
+            }
+        }
+        if current.is_empty() { Err(ReadError::nothing(system)) } else { Ok(current) }
+    }
+
+    fn limits(&self, _: &Slot, range: PortRange, _: Option<&Current>) -> Vec<Remark> {
+        if range.low().number() < 1024 {
+            return vec![Remark::warning(
+                "OpenBSD accepts ports below 1024 here, and hands them to programs without \
+                 privilege.",
+            )];
+        }
+        Vec::new()
+    }
+
+    fn steps(&self, job: &Job<'_>) -> Result<Vec<Step>, Refusal> {
+        let mut steps = sysctl::steps(job, "sysctl");
+        if let Some(ports) = job.reserve {
+            for (protocol, _, list) in LISTS.iter().filter(|(protocol, ..)| job.is_for(*protocol)) {
+                steps.extend(reserve(job, *protocol, list, ports));
+            }
+        }
+        Ok(steps)
+    }
+}
+
+/// The ports are added one list item at a time (`+8080,+9000-9010`), so that what is there stays.
+fn reserve(job: &Job<'_>, protocol: Protocol, list: &str, ports: &PortSet) -> Vec<Step> {
+    let mut added = ports.clone();
+    if let Some(present) = job.current.and_then(|now| now.reserved(protocol)) {
+        added -= present;
+    }
+    let signed = |sign: char| {
+        let items = added.to_string();
+        items.split(',').map(|item| format!("{sign}{item}")).collect::<Vec<_>>().join(",")
+    };
+    let mut steps = Vec::new();
+    if added.is_empty() {
+        return steps;
+    }
+    // The list is printed port by port.
+    let expect: Vec<_> = added.iter().map(|port| port.to_string()).collect();
+    let check = Check::new(format!("sysctl -n {list} | tr ',' ' '"), expect.join(" "));
+    if job.when.now() {
+        steps.push(Step {
+            when: When::Runtime,
+            action: Action::Run(format!("sysctl {list}={}", signed('+'))),
+            check,
+            undo: vec![Action::Run(format!("sysctl {list}={}", signed('-')))],
+        });
+    }
+    if job.when.at_boot() {
+        let (conf, line) = ("/etc/sysctl.conf", format!("{list}={}", signed('+')));
+        let without = format!(
+            "cp -p {conf} {conf}.new && {{ grep -Fvx '{line}' {conf} > {conf}.new || test $? -eq 1; \
+             }} && mv {conf}.new {conf}"
+        );
+        steps.push(Step {
+            when: When::Boot,
+            action: Action::Run(format!(
+                "grep -sFqx '{line}' {conf} || printf '%s\\n' '{line}' >> {conf}"
+            )),
+            check: Check::new(format!("cat {conf}"), line),
+            undo: vec![Action::Run(without)],
+        });
+    }
+    steps
+}
