@@ -77,6 +77,11 @@ pub(crate) fn unseen(name: &str, error: &ObserveError) -> Note {
     }
 }
 
+/// `1 process`, `2 processes`.
+pub(crate) fn processes(number: u64) -> String {
+    format!("{number} process{}", if number == 1 { "" } else { "es" })
+}
+
 /// What a search for all namespaces could not see.
 pub(crate) fn notes_of(survey: &Survey) -> Vec<Note> {
     let mut notes: Vec<Note> = survey
@@ -90,9 +95,8 @@ pub(crate) fn notes_of(survey: &Survey) -> Vec<Note> {
         .collect();
     let hidden = survey.hidden_processes;
     if hidden > 0 {
-        let processes = if hidden == 1 { "process" } else { "processes" };
         notes.push(Note {
-            what: format!("the network namespaces of {hidden} {processes}"),
+            what: format!("the network namespaces of {}", processes(hidden as u64)),
             why: "they may only be looked at with CAP_SYS_PTRACE".to_owned(),
             fix: with_sudo(),
         });

@@ -74,11 +74,35 @@ pub fn manifest(file: &str, text: &str) -> Vec<ConfiguredPort> {
         };
         let on_host = document["spec"]["hostNetwork"].as_bool() == Some(true);
         walk(&document, on_host, &mut add);
+        if is_api_server(&document) && !mentions_node_ports(&document) {
+            add_span(DEFAULT_NODE_PORTS, &mut add);
+        }
     }
     found
 }
 
 const NODE_PORTS: &str = "--service-node-port-range=";
+/// What the API server hands out to services of the type NodePort unless it is told otherwise
+/// (Kubernetes' `kubeoptions.DefaultServiceNodePortRange`).
+const DEFAULT_NODE_PORTS: &str = "30000-32767";
+
+fn is_api_server(document: &Yaml) -> bool {
+    any_text(document, &|text| text.rsplit('/').next() == Some("kube-apiserver"))
+}
+
+fn mentions_node_ports(document: &Yaml) -> bool {
+    any_text(document, &|text| text.starts_with(NODE_PORTS))
+}
+
+/// Whether an argument of a container's command satisfies the test.
+fn any_text(document: &Yaml, test: &dyn Fn(&str) -> bool) -> bool {
+    let containers = document["spec"]["containers"].as_vec().into_iter().flatten();
+    let words = containers.flat_map(|container| {
+        let lists = [&container["command"], &container["args"]];
+        lists.into_iter().filter_map(Yaml::as_vec).flatten()
+    });
+    words.filter_map(Yaml::as_str).any(test)
+}
 
 fn walk(node: &Yaml, on_host: bool, add: &mut impl FnMut(Protocol, PortRange)) {
     match node {
@@ -98,11 +122,17 @@ fn walk(node: &Yaml, on_host: bool, add: &mut impl FnMut(Protocol, PortRange)) {
             }
         }
         Yaml::String(text) => {
-            if let Some(span) = text.strip_prefix(NODE_PORTS).and_then(|span| span.parse().ok()) {
-                add(Protocol::Tcp, span);
+            if let Some(span) = text.strip_prefix(NODE_PORTS) {
+                add_span(span, add);
             }
         }
         _ => {}
+    }
+}
+
+fn add_span(text: &str, add: &mut impl FnMut(Protocol, PortRange)) {
+    if let Ok(span) = text.parse() {
+        add(Protocol::Tcp, span);
     }
 }
 
@@ -194,6 +224,21 @@ mod tests {
                 "web udp 32080-32080"
             ]
         );
+    }
+
+    #[test]
+    fn an_api_server_hands_out_node_ports_unless_told_otherwise() {
+        let pod = |words: &str| {
+            let text =
+                format!("metadata: {{name: api}}\nspec: {{containers: [{{command: [{words}]}}]}}");
+            told(&manifest("api.yaml", &text))
+        };
+        assert_eq!(pod("kube-apiserver, --v=2"), ["api tcp 30000-32767"]);
+        assert_eq!(
+            pod("/bin/kube-apiserver, --service-node-port-range=40000-40009"),
+            ["api tcp 40000-40009"]
+        );
+        assert!(pod("etcd").is_empty());
     }
 
     proptest! {

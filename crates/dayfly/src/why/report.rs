@@ -6,7 +6,7 @@ use dayfly_linux::owners::{self, Owner};
 use dayfly_linux::probe::ProbeError;
 use dayfly_ports::Port;
 
-use crate::place::Note;
+use crate::place::{Note, processes};
 use crate::privilege::with_sudo;
 
 /// The answer to one question.
@@ -88,8 +88,8 @@ pub(crate) fn with_owners(holders: &[Holder]) -> (Vec<HeldBy>, Vec<Note>) {
         let (why, fix) = if found.hidden() > 0 {
             (
                 format!(
-                    "{} processes of other users may only be looked into with CAP_SYS_PTRACE",
-                    found.hidden()
+                    "{} of other users may only be looked into with CAP_SYS_PTRACE",
+                    processes(found.hidden().into())
                 ),
                 with_sudo(),
             )
