@@ -3,12 +3,13 @@
 use crate::shell::{self, Done};
 
 /// What tests run, how to see that it is there, and the Debian package it comes from.
-const NEEDED: [(&str, &[&str], &str); 6] = [
+const NEEDED: [(&str, &[&str], &str); 7] = [
     ("ip", &["-V"], "iproute2"),
     ("ss", &["-V"], "iproute2"),
     ("python3", &["-V"], "python3"),
     ("strace", &["-V"], "strace"),
     ("nft", &["-v"], "nftables"),
+    ("sysctl", &["-V"], "procps"),
     ("shellcheck", &["--version"], "shellcheck"),
 ];
 

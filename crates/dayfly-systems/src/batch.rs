@@ -18,7 +18,7 @@ pub(crate) fn script(plan: &Plan) -> String {
         lines.push(command(&step.action));
         lines.push("if errorlevel 1 goto failed".to_owned());
         for word in step.check.expect.split_whitespace() {
-            lines.push(format!("{} | find \"{word}\" >nul", step.check.command));
+            lines.push(format!("{} | {} >nul", step.check.command, finder(word)));
             lines.push("if errorlevel 1 goto failed".to_owned());
         }
     }
@@ -40,4 +40,13 @@ pub(crate) fn script(plan: &Plan) -> String {
 /// Windows is changed by commands only; a percent sign would be a variable in a batch file.
 fn command(action: &Action) -> String {
     action.to_string().replace('%', "%%")
+}
+
+/// The filter that looks for a whole word; for one with other signs in it, for these signs.
+fn finder(word: &str) -> String {
+    if word.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        format!("findstr /r /c:\"\\<{word}\\>\"")
+    } else {
+        format!("find \"{word}\"")
+    }
 }

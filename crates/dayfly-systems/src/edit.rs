@@ -11,6 +11,8 @@ pub struct Edit {
     pub backup: &'static str,
     /// What it is to hold.
     pub lines: Lines,
+    /// What it holds, if that is known.
+    pub known: Option<String>,
 }
 
 /// The form of the assignments.
@@ -33,10 +35,12 @@ impl Edit {
         }
     }
 
-    /// The lines that the edit adds to an empty file.
+    /// The lines that are new or changed; of an empty file where nothing is known of it.
     #[must_use]
-    pub fn added(&self) -> String {
-        self.apply("")
+    pub fn added(&self) -> Vec<String> {
+        let known = self.known.as_deref().unwrap_or_default();
+        let is_new = |line: &&str| !known.lines().any(|present| present == *line);
+        self.apply(known).lines().filter(is_new).map(str::to_owned).collect()
     }
 }
 
@@ -133,7 +137,12 @@ mod tests {
 
     fn sysctl() -> Edit {
         let lines = Lines::Assignments(vec![("a.first", 49152), ("a.last", 65535)]);
-        Edit { path: "/etc/sysctl.conf", backup: "/etc/sysctl.conf.before-dayfly", lines }
+        Edit {
+            path: "/etc/sysctl.conf",
+            backup: "/etc/sysctl.conf.before-dayfly",
+            lines,
+            known: None,
+        }
     }
 
     #[test]
@@ -148,7 +157,7 @@ mod tests {
     }
 
     fn ndd(entries: &[(&'static str, &'static str, u16)]) -> Edit {
-        Edit { path: "nddconf", backup: "", lines: Lines::Nddconf(entries.to_vec()) }
+        Edit { path: "nddconf", backup: "", lines: Lines::Nddconf(entries.to_vec()), known: None }
     }
 
     #[test]
@@ -156,7 +165,7 @@ mod tests {
         let edit = ndd(&[("tcp", "tcp_largest_anon_port", 65535)]);
         assert_eq!(
             edit.added(),
-            "TRANSPORT_NAME[0]=tcp\nNDD_NAME[0]=tcp_largest_anon_port\nNDD_VALUE[0]=65535\n"
+            ["TRANSPORT_NAME[0]=tcp", "NDD_NAME[0]=tcp_largest_anon_port", "NDD_VALUE[0]=65535"]
         );
         let four: String = (0..4)
             .map(|n| format!("TRANSPORT_NAME[{n}]=ip\nNDD_NAME[{n}]=x{n}\nNDD_VALUE[{n}]=1\n"))

@@ -252,8 +252,9 @@ pub(crate) fn plan(system: &'static System, request: &Request<'_>) -> Result<Pla
     if let Some(range) = job.changes.first().map(|change| change.to)
         && !constant
     {
-        remarks.extend(services::inside(range));
+        remarks.extend(services::inside(range, system.reserving.is_some()));
     }
+    remarks.sort_by_key(|remark| remark.severity == Severity::Advice);
     remarks.dedup();
     let alternatives = if constant { Vec::new() } else { system.rules.alternatives(&job) };
     Ok(Plan {
@@ -312,9 +313,11 @@ fn chosen(system: &'static System, request: &Request<'_>) -> Result<Vec<&'static
     let of_class: Vec<&'static Slot> =
         system.slots.iter().filter(|slot| slot.class == request.class).collect();
     if of_class.is_empty() {
+        let mut classes: Vec<_> = system.slots.iter().map(|slot| slot.class.name()).collect();
+        classes.dedup();
         return Err(Refusal::new(
             format!("{} has no {} class of ports", system.title, request.class),
-            "leave --class out: there is one range only",
+            format!("it has {}", classes.join(", ")),
         ));
     }
     let wanted = |slot: &&'static Slot| {

@@ -42,8 +42,9 @@ const SERVICES: [(u16, &str); 32] = [
     (33060, "mysqlx"),
 ];
 
-/// A warning when services are registered inside the range.
-pub(crate) fn inside(range: PortRange) -> Option<Remark> {
+/// A warning when services are registered inside the range. What helps depends on whether single
+/// ports can be reserved.
+pub(crate) fn inside(range: PortRange, reservable: bool) -> Option<Remark> {
     let found: Vec<String> = SERVICES
         .iter()
         .filter(|(port, _)| range.contains(Port::new(*port)))
@@ -54,9 +55,14 @@ pub(crate) fn inside(range: PortRange) -> Option<Remark> {
         return None;
     }
     let more = if rest.is_empty() { "" } else { " and others" };
+    let remedy = if reservable {
+        "reserve those that this host listens on, or begin at 49152"
+    } else {
+        "begin at 49152, or start them before programs that connect"
+    };
     Some(Remark::warning(format!(
         "Registered services lie inside the range: {}{more}. One that starts late finds its port \
-         taken by a connection; reserve those that this host listens on, or begin at 49152.",
+         taken by a connection; {remedy}.",
         first.join(", ")
     )))
 }
@@ -67,7 +73,7 @@ mod tests {
 
     #[test]
     fn names_what_lies_inside() {
-        let text = |range: &str| inside(range.parse().unwrap()).map(|remark| remark.text);
+        let text = |range: &str| inside(range.parse().unwrap(), true).map(|remark| remark.text);
         assert_eq!(text("49152-65535"), None);
         assert!(text("10000-65535").unwrap().contains("10050 zabbix-agent"));
         assert!(text("33060").unwrap().contains("33060 mysqlx. "));

@@ -231,9 +231,9 @@ impl Unit {
     pub const fn words(self) -> &'static str {
         match self {
             Unit::LowHigh => "low, high",
-            Unit::Pair => "low and high at once",
+            Unit::Pair => "pair",
             Unit::StartCount => "start, count",
-            Unit::Top => "high only",
+            Unit::Top => "high",
             Unit::Constant => "constant",
         }
     }

@@ -264,7 +264,11 @@ fn shell_and_crate_edit_alike() {
     for system in ["openbsd", "hpux"] {
         let plan = plan(system, "50001-61000", When::Boot, None);
         let Action::Edit(edit) = &plan.steps[0].action else { panic!("no edit") };
-        let mut runner = TestRunner::new(ProptestConfig::with_cases(40));
+        let mut runner = TestRunner::new(ProptestConfig {
+            cases: 40,
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        });
         let done = runner.run(&texts, |text| {
             same_edit(&folder.0, edit, &plan, &text);
             Ok(())

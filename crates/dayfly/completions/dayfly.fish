@@ -40,6 +40,8 @@ complete -c dayfly -n "__fish_dayfly_needs_command" -s V -l version -d 'Print ve
 complete -c dayfly -n "__fish_dayfly_needs_command" -f -a "show" -d 'Show how much room every destination has left (the default)'
 complete -c dayfly -n "__fish_dayfly_needs_command" -f -a "why" -d 'Say who holds a port, or why a destination cannot be reached any more'
 complete -c dayfly -n "__fish_dayfly_needs_command" -f -a "doctor" -d 'Say what is wrong, who did it and what to do; exit code 1 if anything is'
+complete -c dayfly -n "__fish_dayfly_needs_command" -f -a "systems" -d 'Print what every operating system starts with, and where it keeps a change'
+complete -c dayfly -n "__fish_dayfly_needs_command" -f -a "plan" -d 'Print the native steps that change a system\'s range, with checks and undo. Changes nothing'
 complete -c dayfly -n "__fish_dayfly_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
 complete -c dayfly -n "__fish_dayfly_needs_command" -f -a "man" -d 'Print the manual page, in roff'
 complete -c dayfly -n "__fish_dayfly_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -80,11 +82,34 @@ complete -c dayfly -n "__fish_dayfly_using_subcommand doctor" -l all-netns -d 'L
 complete -c dayfly -n "__fish_dayfly_using_subcommand doctor" -l probe -d 'Ask the kernel itself about every port that the list of sockets leaves open. Sends no packet; needs CAP_NET_ADMIN'
 complete -c dayfly -n "__fish_dayfly_using_subcommand doctor" -l json -d 'Print JSON; docs/json.md explains every name'
 complete -c dayfly -n "__fish_dayfly_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dayfly -n "__fish_dayfly_using_subcommand systems" -l explain -d 'Print what holds for this system today, and what older documents say' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand systems" -l color -d 'When to use colour. NO_COLOR is respected' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Also into a pipe'
+never\t'Not at all'"
+complete -c dayfly -n "__fish_dayfly_using_subcommand systems" -l json -d 'Print JSON; docs/json.md explains every name'
+complete -c dayfly -n "__fish_dayfly_using_subcommand systems" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dayfly -n "__fish_dayfly_using_subcommand plan" -l system -d 'Plan for this operating system, by a name of `dayfly systems`' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand plan" -l protocol -d 'Change these protocols only, separated by commas, where the system tells them apart' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand plan" -l class -d 'Which class of ranges to change, on the BSDs' -r -f -a "default\t'All that ask for nothing else'
+high\t'Those that ask for IP_PORTRANGE_HIGH'
+low\t'Privileged programs that ask for IP_PORTRANGE_LOW'"
+complete -c dayfly -n "__fish_dayfly_using_subcommand plan" -l reserve -d 'Keep these ports from being handed out, besides those that already are: 8080,9000-9010' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand plan" -l current -d 'Read what is set from this file, or from standard input (-)' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand plan" -l color -d 'When to use colour. NO_COLOR is respected' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Also into a pipe'
+never\t'Not at all'"
+complete -c dayfly -n "__fish_dayfly_using_subcommand plan" -l persist -d 'Change only what the next boot sets'
+complete -c dayfly -n "__fish_dayfly_using_subcommand plan" -l runtime -d 'Change only what is in force, until the next boot'
+complete -c dayfly -n "__fish_dayfly_using_subcommand plan" -l script -d 'Print a script for the system\'s own shell that applies, checks and undoes the plan'
+complete -c dayfly -n "__fish_dayfly_using_subcommand plan" -l json -d 'Print JSON; docs/json.md explains every name'
+complete -c dayfly -n "__fish_dayfly_using_subcommand plan" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dayfly -n "__fish_dayfly_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c dayfly -n "__fish_dayfly_using_subcommand man" -s h -l help -d 'Print help'
-complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor completions man help" -f -a "show" -d 'Show how much room every destination has left (the default)'
-complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor completions man help" -f -a "why" -d 'Say who holds a port, or why a destination cannot be reached any more'
-complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor completions man help" -f -a "doctor" -d 'Say what is wrong, who did it and what to do; exit code 1 if anything is'
-complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor completions man help" -f -a "completions" -d 'Print a completion script for a shell'
-complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor completions man help" -f -a "man" -d 'Print the manual page, in roff'
-complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan completions man help" -f -a "show" -d 'Show how much room every destination has left (the default)'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan completions man help" -f -a "why" -d 'Say who holds a port, or why a destination cannot be reached any more'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan completions man help" -f -a "doctor" -d 'Say what is wrong, who did it and what to do; exit code 1 if anything is'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan completions man help" -f -a "systems" -d 'Print what every operating system starts with, and where it keeps a change'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan completions man help" -f -a "plan" -d 'Print the native steps that change a system\'s range, with checks and undo. Changes nothing'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan completions man help" -f -a "completions" -d 'Print a completion script for a shell'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan completions man help" -f -a "man" -d 'Print the manual page, in roff'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

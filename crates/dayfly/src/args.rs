@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use dayfly_insight::doctor::{ParseSeverityError, Severity};
-use dayfly_ports::Protocol;
+use dayfly_ports::{PortRange, PortSet, Protocol};
+use dayfly_systems::{Class, SYSTEMS, System};
 
 use crate::subject::Subject;
 use crate::target::Target;
@@ -34,6 +35,7 @@ Examples:
   dayfly --destination db:5432            one destination, connected or not
   dayfly --all-netns --top 5              the fullest five of every namespace
   dayfly --json | jq '.namespaces[0].destinations[0]'
+  dayfly plan --system freebsd 49152-65535
 
 The bar:
   =  used ports
@@ -59,6 +61,15 @@ pub(crate) enum Verb {
     Why(WhyArgs),
     /// Say what is wrong, who did it and what to do; exit code 1 if anything is.
     Doctor(DoctorArgs),
+    /// Print what every operating system starts with, and where it keeps a change.
+    Systems(SystemsArgs),
+    /// Print the native steps that change a system's range, with checks and undo. Changes nothing.
+    ///
+    /// The steps go from what is set to what is wanted, in an order that is valid at each moment.
+    /// What is set is read from the output of the system's own commands (--current); `dayfly systems
+    /// --json` names them. Without it the plan is right from every state, and its undo leads to the
+    /// system's defaults.
+    Plan(PlanArgs),
     /// Print a completion script for a shell.
     Completions {
         /// The shell to complete for.
@@ -174,6 +185,79 @@ pub(crate) struct DoctorArgs {
     pub(crate) output: OutputArgs,
 }
 
+#[derive(Clone, Debug, Args)]
+pub(crate) struct SystemsArgs {
+    /// Print what holds for this system today, and what older documents say.
+    #[arg(long, value_name = "NAME", value_parser = system, conflicts_with = "json")]
+    pub(crate) explain: Option<&'static System>,
+
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct PlanArgs {
+    /// The range that is wanted, such as 49152-65535.
+    #[arg(value_name = "RANGE", value_parser = range, required_unless_present = "reserve")]
+    pub(crate) range: Option<PortRange>,
+
+    /// Plan for this operating system, by a name of `dayfly systems`.
+    #[arg(long, value_name = "NAME", value_parser = system)]
+    pub(crate) system: &'static System,
+
+    /// Change these protocols only, separated by commas, where the system tells them apart.
+    #[arg(long, value_name = "PROTOCOL", value_delimiter = ',', value_parser = protocol)]
+    pub(crate) protocol: Vec<Protocol>,
+
+    /// Which class of ranges to change, on the BSDs.
+    #[arg(long, value_name = "CLASS", default_value = "default", hide_default_value = true)]
+    pub(crate) class: ClassChoice,
+
+    /// Keep these ports from being handed out, besides those that already are: 8080,9000-9010.
+    #[arg(long, value_name = "LIST", value_parser = ports)]
+    pub(crate) reserve: Option<Box<PortSet>>,
+
+    /// Change only what the next boot sets.
+    #[arg(long, conflicts_with = "runtime")]
+    pub(crate) persist: bool,
+
+    /// Change only what is in force, until the next boot.
+    #[arg(long)]
+    pub(crate) runtime: bool,
+
+    /// Read what is set from this file, or from standard input (-).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) current: Option<String>,
+
+    /// Print a script for the system's own shell that applies, checks and undoes the plan.
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) script: bool,
+
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// Which sockets a range is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ClassChoice {
+    /// All that ask for nothing else.
+    Default,
+    /// Those that ask for IP_PORTRANGE_HIGH.
+    High,
+    /// Privileged programs that ask for IP_PORTRANGE_LOW.
+    Low,
+}
+
+impl From<ClassChoice> for Class {
+    fn from(choice: ClassChoice) -> Self {
+        match choice {
+            ClassChoice::Default => Class::Default,
+            ClassChoice::High => Class::High,
+            ClassChoice::Low => Class::Low,
+        }
+    }
+}
+
 /// Where to look.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct PlaceArgs {
@@ -222,6 +306,22 @@ impl ColorChoice {
 
 fn protocol(text: &str) -> Result<Protocol, String> {
     text.parse().map_err(|error: dayfly_ports::ParseProtocolError| error.to_string())
+}
+
+fn system(text: &str) -> Result<&'static System, String> {
+    dayfly_systems::find(text).ok_or_else(|| {
+        let names: Vec<_> = SYSTEMS.iter().map(|system| system.name).collect();
+        format!("there is no such system; there are {}", names.join(", "))
+    })
+}
+
+fn range(text: &str) -> Result<PortRange, String> {
+    text.parse().map_err(|error: dayfly_ports::ParseRangeError| error.to_string())
+}
+
+fn ports(text: &str) -> Result<Box<PortSet>, String> {
+    let ports = text.parse().map_err(|error: dayfly_ports::ParseListError| error.to_string())?;
+    Ok(Box::new(ports))
 }
 
 fn severity(text: &str) -> Result<Severity, String> {

@@ -12,10 +12,12 @@ mod doctor;
 mod error;
 mod pages;
 mod place;
+mod plan;
 mod privilege;
 mod render;
 mod show;
 mod subject;
+mod systems;
 mod target;
 mod why;
 
@@ -41,6 +43,8 @@ pub fn run() -> ExitCode {
         Some(Verb::Show(show)) => show::run(&show).map(done),
         Some(Verb::Why(why)) => why::run(&why).map(done),
         Some(Verb::Doctor(doctor)) => doctor::run(&doctor),
+        Some(Verb::Systems(systems)) => systems::run(&systems).map(done),
+        Some(Verb::Plan(plan)) => plan::run(&plan).map(done),
         Some(Verb::Completions { shell }) => pages::print_completions(shell).map(done),
         Some(Verb::Man) => pages::print_manual().map(done),
     };

@@ -22,7 +22,7 @@ pub(super) static SYSTEM: System = System {
     )],
     recommended: None,
     unit: Unit::Pair,
-    persists_in: "a boot script of a rooted system",
+    persists_in: "boot script, if rooted",
     reads: &["cat /proc/sys/net/ipv4/ip_local_port_range"],
     privilege: "root (adb root or su), which SELinux grants to no app",
     reserving: None,

@@ -76,6 +76,12 @@ impl Rules for HpUx {
                 "The system reads every file in /etc/rc.config.d: keep no copy of nddconf there, \
                  it would count as well.",
             ));
+            if job.current.is_none_or(|now| now.nddconf.is_none()) {
+                remarks.push(Remark::warning(
+                    "What nddconf holds is not known, so the lines are numbered as for an empty \
+                     file; --script continues after the last index on the host itself.",
+                ));
+            }
         }
         remarks
     }
@@ -123,12 +129,13 @@ fn nddconf(job: &Job<'_>) -> Step {
         path: NDDCONF,
         backup: "/var/adm/nddconf.before-dayfly",
         lines: Lines::Nddconf(entries),
+        known: job.current.and_then(|now| now.nddconf.clone()),
     };
     // The entries may stand anywhere in the file, so the check puts the three parts together.
     let asked = r#"tr -d "\"' \t" < /etc/rc.config.d/nddconf | awk -F'[][=]' '
-        /^TRANSPORT_NAME\[/ { t[$2 + 0] = $4 }
-        /^NDD_NAME\[/ { n[$2 + 0] = $4 }
-        /^NDD_VALUE\[/ { v[$2 + 0] = $4 }
+        /^TRANSPORT_NAME\[[0-9]+\]=/ { t[$2 + 0] = $4 }
+        /^NDD_NAME\[[0-9]+\]=/ { n[$2 + 0] = $4 }
+        /^NDD_VALUE\[[0-9]+\]=/ { v[$2 + 0] = $4 }
         END { for (i in v) print t[i], n[i], v[i] }' | LC_ALL=C sort"#;
     let mut sorted = names;
     sorted.sort();

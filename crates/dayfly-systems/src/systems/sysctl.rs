@@ -35,6 +35,7 @@ pub(super) fn conf(job: &Job<'_>) -> Option<Step> {
         path: "/etc/sysctl.conf",
         backup: "/etc/sysctl.conf.before-dayfly",
         lines: Lines::Assignments(pairs),
+        known: None,
     };
     Some(Step {
         when: When::Boot,
