@@ -74,6 +74,10 @@ fn block(
     if let Some(worst) = destinations.first().and_then(verdict) {
         text.push('\n');
         wrapped(text, &worst, "  ", screen);
+        if let Some(command) = ask(report) {
+            // A command to paste: never broken by us.
+            let _ = writeln!(text, "  {} {command}", paint(style::GOOD, "try:"));
+        }
     }
     notes(text, &report.degraded, screen);
 }
@@ -266,6 +270,19 @@ fn verdict(row: &Destination) -> Option<String> {
         );
     }
     (!line.is_empty()).then_some(line)
+}
+
+/// The command that says who holds the ports of a fullest destination in trouble, and what helps.
+fn ask(report: &NamespaceReport) -> Option<String> {
+    let row = report.headroom.destinations.first()?;
+    // `why` answers for TCP only.
+    let trouble = row.past_cliff() && row.key.protocol == Protocol::Tcp;
+    let place = match report.name.strip_prefix("pid ") {
+        _ if report.is_own => String::new(),
+        Some(pid) => format!(" --netns {pid}"),
+        None => format!(" --netns {}", report.name),
+    };
+    trouble.then(|| format!("dayfly why {}{place}", row.key.remote()))
 }
 
 fn udp(text: &mut String, rows: &[UdpSource]) {
