@@ -29,8 +29,6 @@ pub enum ReadError {
     Nothing {
         /// The system.
         system: &'static str,
-        /// The commands whose output is expected.
-        reads: &'static [&'static str],
     },
     /// A setting has a value that it cannot have.
     Value {
@@ -47,7 +45,7 @@ pub enum ReadError {
 
 impl ReadError {
     pub(crate) fn nothing(system: &'static System) -> Self {
-        ReadError::Nothing { system: system.title, reads: system.reads }
+        ReadError::Nothing { system: system.title }
     }
 
     pub(crate) fn value(line: usize, name: &str, value: &str, expected: &'static str) -> Self {
@@ -59,7 +57,7 @@ impl ReadError {
 impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ReadError::Nothing { system, .. } => {
+            ReadError::Nothing { system } => {
                 write!(f, "the text holds no setting of {system}")
             }
             ReadError::Value { line, name, value, expected } => {

@@ -91,6 +91,16 @@ impl System {
         slot.map_or(PortRange::DYNAMIC, Slot::default_range)
     }
 
+    /// [`System::reads`] on one line, for the system's own shell.
+    #[must_use]
+    pub fn read_command(&self) -> String {
+        let separator = match self.script {
+            ScriptKind::Shell { .. } => "; ",
+            ScriptKind::Batch => " & ",
+        };
+        self.reads.join(separator)
+    }
+
     /// Whether any of its ranges can be changed.
     #[must_use]
     pub fn is_settable(&self) -> bool {

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_dayfly_global_optspecs
-    string join \n netns= all-netns destination= protocol= top= probe watch= json color= h/help V/version
+    string join \n netns= all-netns destination= protocol= top= probe watch= system= from= json color= h/help V/version
 end
 
 function __fish_dayfly_needs_command
@@ -29,6 +29,8 @@ complete -c dayfly -n "__fish_dayfly_needs_command" -l destination -d 'Show this
 complete -c dayfly -n "__fish_dayfly_needs_command" -l protocol -d 'Show these protocols only: tcp, udp, sctp, separated by commas' -r
 complete -c dayfly -n "__fish_dayfly_needs_command" -l top -d 'Show the N fullest destinations. Without it the table fits the screen, and JSON has all' -r
 complete -c dayfly -n "__fish_dayfly_needs_command" -l watch -d 'Look again every SECONDS, until interrupted. With --json, one line of JSON each time' -r
+complete -c dayfly -n "__fish_dayfly_needs_command" -l system -d 'Show the settings of a host with this operating system instead, by a name of `dayfly systems`, from what its own commands printed (--from)' -r
+complete -c dayfly -n "__fish_dayfly_needs_command" -l from -d 'Read the output of that system\'s commands from this file, or from standard input (-)' -r
 complete -c dayfly -n "__fish_dayfly_needs_command" -l color -d 'When to use colour. NO_COLOR is respected' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Also into a pipe'
 never\t'Not at all'"
@@ -50,6 +52,8 @@ complete -c dayfly -n "__fish_dayfly_using_subcommand show" -l destination -d 'S
 complete -c dayfly -n "__fish_dayfly_using_subcommand show" -l protocol -d 'Show these protocols only: tcp, udp, sctp, separated by commas' -r
 complete -c dayfly -n "__fish_dayfly_using_subcommand show" -l top -d 'Show the N fullest destinations. Without it the table fits the screen, and JSON has all' -r
 complete -c dayfly -n "__fish_dayfly_using_subcommand show" -l watch -d 'Look again every SECONDS, until interrupted. With --json, one line of JSON each time' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand show" -l system -d 'Show the settings of a host with this operating system instead, by a name of `dayfly systems`, from what its own commands printed (--from)' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand show" -l from -d 'Read the output of that system\'s commands from this file, or from standard input (-)' -r
 complete -c dayfly -n "__fish_dayfly_using_subcommand show" -l color -d 'When to use colour. NO_COLOR is respected' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Also into a pipe'
 never\t'Not at all'"

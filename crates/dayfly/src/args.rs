@@ -106,6 +106,16 @@ pub(crate) struct ShowArgs {
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) watch: Option<Duration>,
 
+    /// Show the settings of a host with this operating system instead, by a name of `dayfly
+    /// systems`, from what its own commands printed (--from).
+    #[arg(long, value_name = "NAME", value_parser = system, requires = "from")]
+    #[arg(conflicts_with_all = ["netns", "all_netns", "destination", "protocol", "top", "probe", "watch"])]
+    pub(crate) system: Option<&'static System>,
+
+    /// Read the output of that system's commands from this file, or from standard input (-).
+    #[arg(long, value_name = "FILE", requires = "system")]
+    pub(crate) from: Option<String>,
+
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }

@@ -8,6 +8,7 @@
 //! doctor has findings; 2: wrong usage, or nothing could be said.
 
 mod args;
+mod captured;
 mod doctor;
 mod error;
 mod pages;

@@ -148,6 +148,39 @@ fn refusals_say_what_to_do() {
     assert_snapshot!("refusals", text.join("\n"));
 }
 
+/// The settings of other hosts, from what their commands printed.
+#[test]
+fn captured_outputs_are_shown() {
+    let windows = "\r\nProtocol tcp Dynamic Port Range\r\n---------------------------------\r\n\
+        Start Port      : 1024\r\nNumber of Ports : 13977\r\n\r\n\
+        Protocol tcp Port Exclusion Ranges\r\n\r\nStart Port    End Port\r\n----------    --------\r\n\
+        \x20     5357        5357\r\n     50000       50059     *\r\n";
+    let illumos = "PROTO PROPERTY           PERM CURRENT PERSISTENT DEFAULT POSSIBLE\n\
+        tcp   smallest_anon_port rw   9000        32768  32768   1024-65535\n\
+        tcp   largest_anon_port  rw   65500       --     65535   32768-65535\n";
+    let freebsd = "net.inet.ip.portrange.first: 60000\nnet.inet.ip.portrange.last: 10000\n";
+    let linux =
+        "net.ipv4.ip_local_port_range = 32768\t60999\nnet.ipv4.ip_local_reserved_ports = \n";
+    let text: Vec<String> = [
+        ("windows", windows),
+        ("illumos", illumos),
+        ("freebsd", freebsd),
+        ("linux", linux),
+        ("hpux", NDDCONF),
+        ("aix", ""),
+    ]
+    .into_iter()
+    .map(|(name, input)| told(&["show", "--system", name, "--from", "-"], input))
+    .chain([
+        told(&["show", "--system", "aix"], ""),
+        told(&["--system", "aix", "--from", "-", "--netns", "x"], ""),
+    ])
+    .collect();
+    assert_snapshot!("captured", text.join("\n"));
+    let json = printed(&["--system", "illumos", "--from", "-", "--json"], illumos);
+    assert_snapshot!("captured_json", json.replace(env!("CARGO_PKG_VERSION"), "VERSION"));
+}
+
 #[test]
 fn json_of_a_plan() {
     let words = ["plan", "--system", "tru64", "49152-65535", "--json"];
@@ -162,9 +195,11 @@ fn names_of_the_json_are_documented() {
     for words in [
         &["systems", "--json"][..],
         &["plan", "--system", "hpux", "49152-65535", "--json"],
+        &["show", "--system", "xp", "--from", "/dev/stdin", "--json"],
         &["plan", "--system", "linux", "49152-65535", "--reserve", "8080", "--json"],
     ] {
-        let json: Value = serde_json::from_str(&printed(words, "")).unwrap();
+        let json: Value =
+            serde_json::from_str(&printed(words, "MaxUserPort REG_DWORD 0xfffe\n")).unwrap();
         each_name(&json, &mut |name| {
             assert!(documented.contains(&format!("`{name}`")), "{name} is not in docs/json.md");
         });

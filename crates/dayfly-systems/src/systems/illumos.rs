@@ -55,7 +55,7 @@ struct Shown {
 
 impl Rules for Illumos {
     /// The table of `ipadm show-prop`, with whatever columns its head names, and the form of `-c`
-    /// with the fields `proto,property,current,persistent`.
+    /// with the fields `proto,property,current,persistent,default`.
     fn read(&self, system: &'static System, text: &str) -> Result<Current, ReadError> {
         let mut shown: BTreeMap<(Protocol, &'static str), Shown> = BTreeMap::new();
         let mut columns: Vec<String> = Vec::new();
@@ -85,7 +85,11 @@ impl Rules for Illumos {
             let names = ["smallest_anon_port", "largest_anon_port"];
             if let Some(&name) = names.iter().find(|&&name| name == property) {
                 let now = port(index + 1, name, cell("CURRENT", 2))?;
-                let boot = port(index + 1, name, cell("PERSISTENT", 3))?;
+                // What is kept nowhere is the default again after a boot.
+                let kept = port(index + 1, name, cell("PERSISTENT", 3))?;
+                let default = port(index + 1, name, cell("DEFAULT", 4))?;
+                let tells = place("PERSISTENT", 3).is_some_and(|at| at < cells.len());
+                let boot = if tells { kept.or(default) } else { None };
                 shown.insert((protocol, name), Shown { now, boot });
             }
         }
@@ -120,6 +124,20 @@ impl Rules for Illumos {
         let mut remarks = vec![Remark::advice(
             "One range for IPv4 and IPv6; a zone with its own IP stack has its own.",
         )];
+        let passing = |change: &Change| {
+            let found = job.current.and_then(|now| now.found(change.slot));
+            found.is_some_and(|found| {
+                [(found.low, found.boot.0), (found.high, found.boot.1)]
+                    .into_iter()
+                    .any(|(now, boot)| boot.is_some() && now != boot)
+            })
+        };
+        if job.when == When::Both && job.changes.iter().any(passing) {
+            remarks.push(Remark::warning(
+                "What is set now is not what a boot sets. The undo leads to what is set now, and \
+                 keeps it.",
+            ));
+        }
         if job.when.now() {
             remarks.push(Remark::advice(
                 "TCP and UDP refuse a write (ERANGE) that would put the smallest above the \
@@ -158,8 +176,10 @@ fn of_change(change: &Change, job: &Job<'_>) -> Vec<Step> {
             End::High => (found.and_then(|found| found.boot.1), default.high().number()),
         };
         let undo = match write.before {
-            // It was kept nowhere: forget it again.
-            Some(before) if boot.is_none() && before == default => reset(temporary, name, protocol),
+            // It was the default for good: forget the change.
+            Some(before) if boot.is_none_or(|boot| boot == default) && before == default => {
+                reset(temporary, name, protocol)
+            }
             Some(before) => set(before),
             None => reset(temporary, name, protocol),
         };

@@ -162,7 +162,7 @@ fn ipadm_reads() {
         tcp   largest_anon_port  rw   65500       65500  65535   32768-65535\n";
     let current = read("illumos", table);
     assert_eq!(ranges(&current), "tcp 32768-65500");
-    assert_eq!(current.ranges[0].boot, (None, Some(65500)));
+    assert_eq!(current.ranges[0].boot, (Some(32768), Some(65500)));
     let narrow =
         "PROPERTY CURRENT PROTO\nsmallest_anon_port 1024 udp\nlargest_anon_port 2048 udp\n";
     assert_eq!(ranges(&read("illumos", narrow)), "udp 1024-2048");
@@ -170,7 +170,7 @@ fn ipadm_reads() {
         "sctp:smallest_anon_port:32768::32768\nsctp:largest_anon_port:65535:65535:65535\n";
     let current = read("illumos", parsable);
     assert_eq!(ranges(&current), "sctp 32768-65535");
-    assert_eq!(current.ranges[0].boot, (None, Some(65535)));
+    assert_eq!(current.ranges[0].boot, (Some(32768), Some(65535)));
 }
 
 #[test]

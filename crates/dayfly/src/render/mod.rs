@@ -1,6 +1,8 @@
 //! How a report looks: JSON for programs, a table for people.
 
 pub(crate) mod bar;
+pub(crate) mod captured;
+pub(crate) mod captured_json;
 pub(crate) mod doctor;
 pub(crate) mod doctor_json;
 pub(crate) mod json;

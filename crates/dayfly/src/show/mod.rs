@@ -11,11 +11,15 @@ use request::Format;
 pub(crate) use request::Request;
 
 use crate::args::ShowArgs;
+use crate::captured;
 use crate::error::Failure;
 use crate::render;
 
 /// Looks once, or every so often, and prints.
 pub(crate) fn run(args: &ShowArgs) -> Result<(), Failure> {
+    if let (Some(system), Some(place)) = (args.system, &args.from) {
+        return captured::show(system, place, args.output);
+    }
     let request = Request::resolve(args)?;
     let Some(pause) = request.watch else {
         return print(&request, &Report::collect(&request)?, false);
