@@ -302,10 +302,34 @@ fn changes(
                 remarks.push(remark);
             }
         }
+        if let Some(shared) = shared(system, slot, request.protocols)
+            && !remarks.contains(&shared)
+        {
+            remarks.push(shared);
+        }
         let from = request.current.and_then(|now| now.found(slot)).and_then(|found| found.ends());
         changes.push(Change { slot, from, to });
     }
     Ok(changes)
+}
+
+/// A warning when a range changes for protocols that were not named as well.
+fn shared(system: &System, slot: &Slot, named: &[Protocol]) -> Option<Remark> {
+    let others: Vec<_> = slot
+        .protocols
+        .iter()
+        .filter(|protocol| !named.contains(protocol))
+        .map(|protocol| protocol.name())
+        .collect();
+    if named.is_empty() || others.is_empty() {
+        return None;
+    }
+    Some(Remark::warning(format!(
+        "{} has one range for {}: it changes for {} as well.",
+        system.title,
+        slot.scope(),
+        others.join(" and ")
+    )))
 }
 
 /// The slots that a request is about.

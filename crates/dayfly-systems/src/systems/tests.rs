@@ -239,6 +239,13 @@ fn windows_reads_in_every_language() {
         ranges(&read("windows", object)),
         "tcp over ipv4 49152-65535; tcp over ipv6 49152-65535"
     );
+    let both = format!(
+        "{object}\nDynamicPortRangeStartPort     : 1024\nDynamicPortRangeNumberOfPorts : 64511\n"
+    );
+    assert!(ranges(&read("windows", &both)).ends_with("udp over ipv6 1024-65534"));
+    let asked = "PS C:\\> Get-NetUDPSetting\nDynamicPortRangeStartPort     : 1024\n\
+        DynamicPortRangeNumberOfPorts : 64511\n";
+    assert!(ranges(&read("windows", asked)).starts_with("udp over ipv4 1024-65534"));
     let beyond = english.replace("16384", "16385");
     assert!(system("windows").read(&beyond).is_err());
 }
@@ -406,6 +413,8 @@ fn classes_and_protocols_are_chosen() {
     assert!(system("aix").plan(&request(Class::Default, &sctp)).is_err());
     let solaris = system("solaris").plan(&request(Class::Default, &sctp)).unwrap();
     assert!(actions(&solaris)[0].contains("/dev/sctp"));
+    let tcp = system("linux").plan(&request(Class::Default, &[Protocol::Tcp])).unwrap();
+    assert!(tcp.remarks.iter().any(|remark| remark.text.contains("for udp and sctp as well")));
     let udp = system("windows").plan(&request(Class::Default, &[Protocol::Udp])).unwrap();
     assert_eq!(
         udp.changes.iter().map(|change| change.slot.family).collect::<Vec<_>>(),

@@ -203,6 +203,10 @@ struct Reader {
 
 impl Reader {
     fn line(&mut self, number: usize, line: &str) -> Result<(), ReadError> {
+        if self.objects && line.starts_with("SettingName") {
+            self.protocol = Some(Protocol::Tcp);
+            self.start = None;
+        }
         // A full-width colon stands in Chinese and Japanese outputs.
         let value = line.rsplit_once([':', '：']).map(|(_, value)| value.trim());
         if let Some(value) = value
@@ -254,12 +258,16 @@ impl Reader {
         let end = end.and_then(|end| u16::try_from(end).ok()).ok_or_else(wrong)?;
         let start = u16::try_from(start).map_err(|_| wrong())?;
         let range = PortRange::new(start, end).map_err(|_| wrong())?;
-        let protocol = self.protocol.unwrap_or(Protocol::Tcp);
         if self.objects {
+            // Get-NetUDPSetting prints no name: a second object without one is its.
+            let is_second = self.ranges.contains_key(&(Family::Ipv4.name(), Protocol::Tcp));
+            let unnamed = if is_second { Protocol::Udp } else { Protocol::Tcp };
+            let protocol = self.protocol.take().unwrap_or(unnamed);
             self.ranges.insert((Family::Ipv4.name(), protocol), range);
             self.ranges.insert((Family::Ipv6.name(), protocol), range);
             return Ok(());
         }
+        let protocol = self.protocol.unwrap_or(Protocol::Tcp);
         // netsh does not say which family it shows. Without the command beside it, the second
         // output of a protocol is that of IPv6.
         let is_second = self.ranges.contains_key(&(Family::Ipv4.name(), protocol));
