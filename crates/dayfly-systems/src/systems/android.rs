@@ -1,6 +1,6 @@
 //! Android: Linux' kernel and files, no place to keep a change without a rooted system.
 
-use dayfly_ports::PortRange;
+use dayfly_ports::{PortRange, Protocol};
 
 use super::linux;
 use crate::plan::Job;
@@ -23,11 +23,11 @@ pub(super) static SYSTEM: System = System {
     recommended: None,
     unit: Unit::Pair,
     persists_in: "boot script, if rooted",
-    reads: &["cat /proc/sys/net/ipv4/ip_local_port_range"],
+    reads: &["grep \"\" /proc/sys/net/ipv4/ip_local_port_range \
+         /proc/sys/net/ipv4/ip_local_reserved_ports"],
     privilege: "root (adb root or su), which SELinux grants to no app",
-    reserving: None,
-    instead: "take a range from 1024-65535; reserved ports need a kernel with \
-              /proc/sys/net/ipv4/ip_local_reserved_ports, written by hand",
+    reserving: Some("net.ipv4.ip_local_reserved_ports"),
+    instead: "take a range from 1024-65535",
     script: ScriptKind::Shell { awk: "awk" },
     page: include_str!("../../pages/android.md"),
     rules: &Android,
@@ -56,31 +56,74 @@ impl Rules for Android {
     }
 
     fn steps(&self, job: &Job<'_>) -> Result<Vec<Step>, Refusal> {
-        const FILE: &str = "/data/adb/service.d/dayfly-range.sh";
-        let file = linux::RANGE_FILE;
         let mut steps = Vec::new();
         for change in &job.changes {
-            let (low, high) = (change.to.low(), change.to.high());
-            let (old_low, old_high) = change.old_or_default();
-            let set = format!("echo {low} {high} > {file}");
-            if job.when.now() {
-                steps.push(Step {
-                    when: When::Runtime,
-                    action: Action::Run(set.clone()),
-                    check: Check::new(format!("cat {file}"), format_args!("{low} {high}")),
-                    undo: vec![Action::Run(format!("echo {old_low} {old_high} > {file}"))],
-                });
-            }
-            if job.when.at_boot() {
-                let content = format!("#!/system/bin/sh\n{set}\n");
-                steps.push(Step {
-                    when: When::Boot,
-                    action: Action::Write { path: FILE, mode: 0o755, content },
-                    check: Check::new(format!("cat {FILE}"), format_args!("{low} {high} > {file}")),
-                    undo: vec![Action::Remove { path: FILE }],
-                });
-            }
+            let (low, high) = change.old_or_default();
+            let write = Write {
+                file: linux::RANGE_FILE,
+                script: "/data/adb/service.d/dayfly-range.sh",
+                value: format!("{} {}", change.to.low(), change.to.high()),
+                before: format!("{low} {high}"),
+            };
+            steps.extend(write.steps(job.when));
+        }
+        if let Some(added) = job.reserve {
+            let Some(present) = job.current.and_then(|now| now.reserved(Protocol::Tcp)) else {
+                return Err(Refusal::new(
+                    "what is reserved already is not known, and a write would replace it",
+                    format!(
+                        "give it: the output of `{}` with --current",
+                        job.system.read_command()
+                    ),
+                ));
+            };
+            let mut all = present.clone();
+            all |= added;
+            let write = Write {
+                file: "/proc/sys/net/ipv4/ip_local_reserved_ports",
+                script: "/data/adb/service.d/dayfly-reserved.sh",
+                value: all.to_string(),
+                before: present.to_string(),
+            };
+            steps.extend(write.steps(job.when));
         }
         Ok(steps)
+    }
+}
+
+/// A file of the kernel, what it gets, and the script that writes it at boot.
+struct Write {
+    file: &'static str,
+    script: &'static str,
+    value: String,
+    before: String,
+}
+
+impl Write {
+    fn steps(self, when: When) -> Vec<Step> {
+        let Write { file, script, value, before } = self;
+        let set = format!("echo {value} > {file}");
+        let mut steps = Vec::new();
+        if when.now() {
+            steps.push(Step {
+                when: When::Runtime,
+                action: Action::Run(set.clone()),
+                check: Check::new(format!("cat {file}"), &value),
+                undo: vec![Action::Run(format!("echo {before} > {file}"))],
+            });
+        }
+        if when.at_boot() {
+            steps.push(Step {
+                when: When::Boot,
+                action: Action::Write {
+                    path: script,
+                    mode: 0o755,
+                    content: format!("#!/system/bin/sh\n{set}\n"),
+                },
+                check: Check::new(format!("cat {script}"), format_args!("{value} > {file}")),
+                undo: vec![Action::Remove { path: script }],
+            });
+        }
+        steps
     }
 }

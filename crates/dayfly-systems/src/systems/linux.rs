@@ -17,7 +17,7 @@ use crate::{
 pub(super) const RANGE: &str = "net.ipv4.ip_local_port_range";
 const RESERVED: &str = "net.ipv4.ip_local_reserved_ports";
 pub(super) const RANGE_FILE: &str = "/proc/sys/net/ipv4/ip_local_port_range";
-pub(super) const RESERVED_FILE: &str = "/proc/sys/net/ipv4/ip_local_reserved_ports";
+const RESERVED_FILE: &str = "/proc/sys/net/ipv4/ip_local_reserved_ports";
 
 pub(super) static SYSTEM: System = System {
     name: "linux",
@@ -109,20 +109,18 @@ pub(super) fn read(system: &'static System, text: &str) -> Result<Current, ReadE
         // The marks of `cat -A`.
         let line = line.trim().trim_end_matches('$').replace("^I", "\t");
         let number = index + 1;
+        // The first word is the key or the file; a command that was typed has others before it.
+        let end = line.find(|c: char| c == '=' || c == ':' || c.is_whitespace());
+        let (head, rest) = line.split_at(end.unwrap_or(line.len()));
         let after = |name: &str| {
-            let (_, rest) = line.split_once(name)?;
-            Some(rest.trim_matches(|c: char| c == '=' || c == ':' || c.is_whitespace()))
+            let value = rest.trim_matches(|c: char| c == '=' || c == ':' || c.is_whitespace());
+            (head.ends_with(name) && !rest.is_empty()).then_some(value)
         };
         if let Some(value) = after("ip_local_port_range") {
-            if !value.is_empty() {
-                current.ranges = vec![pair(slot, number, value)?];
-            }
+            current.ranges = vec![pair(slot, number, value)?];
         } else if let Some(value) = after("ip_local_reserved_ports") {
-            // The command that was typed names the file last.
-            if !value.contains("ip_unprivileged") && (line.contains('=') || !value.is_empty()) {
-                let ports = kernel_list::ports(number, RESERVED, value)?;
-                current.reserved = vec![Reserved { protocols: ALL, ports }];
-            }
+            let ports = kernel_list::ports(number, RESERVED, value)?;
+            current.reserved = vec![Reserved { protocols: ALL, ports }];
         } else if let Some(value) = after("ip_unprivileged_port_start") {
             current.floor = crate::read::port(number, "ip_unprivileged_port_start", value)?;
         } else if let Ok(found) = pair(slot, number, &line)
@@ -245,10 +243,7 @@ fn reserve_steps(job: &Job<'_>, added: &PortSet) -> Result<Vec<Step>, Refusal> {
 }
 
 /// The whole list if what is reserved is known, the command that reserves, and its undo.
-pub(super) fn merged(
-    job: &Job<'_>,
-    added: &PortSet,
-) -> Result<(Option<String>, String, String), Refusal> {
+fn merged(job: &Job<'_>, added: &PortSet) -> Result<(Option<String>, String, String), Refusal> {
     const BEFORE: &str = "/run/dayfly-reserved.before";
     let present = job.current.and_then(|now| now.reserved(Protocol::Tcp));
     let list = present.map(|present| {

@@ -20,6 +20,12 @@ fn read(name: &str, text: &str) -> Current {
     ] {
         assert_eq!(system(name).read(&variant).as_ref(), Ok(&current), "{name}: {variant}");
     }
+    // A terminal's copy holds the commands. For ndd and netsh they say what a number is.
+    if !matches!(name, "solaris" | "hpux" | "windows") {
+        let typed: String =
+            system(name).reads.iter().map(|command| format!("# {command}\n{command}\n")).collect();
+        assert_eq!(system(name).read(&format!("{typed}{text}")).as_ref(), Ok(&current), "{name}");
+    }
     current
 }
 
@@ -209,6 +215,12 @@ fn linux_reads() {
     assert_eq!(current.floor, Some(80));
     let none = read("linux", "net.ipv4.ip_local_reserved_ports = \n");
     assert_eq!(none.reserved(Protocol::Tcp).map(PortSet::len), Some(0));
+    let old = "net.ipv4.ip_local_port_range = 32768\t61000\nsysctl: cannot stat \
+        /proc/sys/net/ipv4/ip_unprivileged_port_start: No such file or directory\n";
+    assert_eq!(ranges(&read("linux", old)), "tcp, udp, sctp 32768-61000");
+    let files = "/proc/sys/net/ipv4/ip_local_port_range:32768\t60999\n\
+        /proc/sys/net/ipv4/ip_local_reserved_ports:\n";
+    assert_eq!(read("android", files).reserved(Protocol::Tcp).map(PortSet::len), Some(0));
     assert!(system("linux").read("net.ipv4.ip_local_port_range = 5 x\n").is_err());
 }
 
@@ -433,6 +445,9 @@ fn a_hole_in_linux() {
         "sysctl -w net.ipv4.ip_local_reserved_ports=\"8080,50000-50010\""
     );
     assert_eq!(undo(&plan)[1], "sysctl -w net.ipv4.ip_local_reserved_ports=\"8080\"");
+    let android = system("android").plan(&request).unwrap();
+    assert!(actions(&android)[0].starts_with("echo 8080,50000-50010 > /proc"));
+    assert!(undo(&android)[1].starts_with("echo 8080 > /proc"));
     assert!(system("aix").plan(&Request { reserve: Some(&hole), ..Request::default() }).is_err());
     let windows =
         system("windows").plan(&Request { reserve: Some(&hole), ..Request::default() }).unwrap();
