@@ -16,6 +16,7 @@
 //!
 //! Nothing here changes the system or sends a packet.
 
+mod counters;
 pub mod dump;
 pub mod evidence;
 pub mod namespace;

@@ -10,7 +10,7 @@ use crate::dump::{DumpError, Dumper};
 use crate::probe::{Probe, ProbeError};
 use crate::settings::{self, SettingsError};
 use crate::sock_diag::StateMask;
-use crate::{namespace, route};
+use crate::{counters, namespace, route};
 
 /// What to look for, beyond what is there.
 #[derive(Clone, Debug, Default)]
@@ -85,7 +85,7 @@ pub fn observe(options: &Options) -> Result<Observation, ObserveError> {
     let seed = hash_seed();
     let (mut fold, mut degraded) =
         sweep(&settings, || Fold::new(settings.clone(), seed), Fold::add)?;
-    if settings::has_mptcp() {
+    if counters::saw_mptcp() {
         match Dumper::open().and_then(|mut dumper| dumper.mptcp_connections()) {
             Ok(connections) => fold.add_mptcp(connections),
             Err(error) => degraded.push(Degradation::UncountedMptcp { error }),

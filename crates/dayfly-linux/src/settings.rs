@@ -64,12 +64,6 @@ pub fn has_sctp() -> bool {
     Path::new("/proc/thread-self/net/sctp").exists()
 }
 
-/// Whether the kernel has MPTCP.
-#[must_use]
-pub fn has_mptcp() -> bool {
-    Path::new("/proc/sys/net/mptcp/enabled").exists()
-}
-
 fn path_of(name: &str) -> PathBuf {
     Path::new(SYSCTL).join(name)
 }

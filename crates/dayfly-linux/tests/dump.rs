@@ -8,6 +8,7 @@ use std::num::NonZeroU32;
 
 use dayfly_insight::{Socket, State};
 use dayfly_linux::dump::Dumper;
+use dayfly_linux::observe::{Options, observe};
 use dayfly_linux::settings;
 use dayfly_linux::sock_diag::StateMask;
 use dayfly_ports::{PortSet, Protocol};
@@ -138,6 +139,7 @@ fn mptcp_connections_are_counted_above_their_subflows() {
         let _accepted = rustix::net::accept(&listener).unwrap();
         // Both ends are here.
         assert_eq!(Dumper::open().unwrap().mptcp_connections(), Ok(2));
+        assert_eq!(observe(&Options::default()).unwrap().headroom.counts.mptcp, 2);
         let all = sockets(Protocol::Tcp, StateMask::only(State::Established));
         assert_eq!(all.len(), 2, "their subflows: {all:?}");
     });

@@ -6,7 +6,6 @@
 
 mod blame;
 mod conntrack;
-mod counters;
 mod files;
 
 use std::collections::BTreeSet;
@@ -22,8 +21,8 @@ use dayfly_ports::{Protocol, Tuple};
 pub use files::{configured_ports, selinux_enforced, sysctl_files};
 
 use crate::observe::{Degradation, ObserveError, hash_seed, held_back, sweep};
-use crate::owners;
 use crate::settings;
+use crate::{counters, owners};
 
 /// How to look at a namespace.
 #[derive(Clone, Debug, Default)]

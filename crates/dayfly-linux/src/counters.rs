@@ -5,13 +5,22 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// `TcpExt.TCPTimeWaitOverflow`.
-pub(super) fn time_wait_overflow() -> Option<u64> {
+pub(crate) fn time_wait_overflow() -> Option<u64> {
     let text = fs::read_to_string("/proc/thread-self/net/netstat").ok()?;
     counter(&text, "TcpExt", "TCPTimeWaitOverflow")
 }
 
+/// Whether an MPTCP connection may exist: one was begun, or asked for, since the namespace was
+/// made. The table of them is large, and a walk of it costs more than everything else on a quiet
+/// host, so it is worth asking first.
+pub(crate) fn saw_mptcp() -> bool {
+    let text = fs::read_to_string("/proc/thread-self/net/netstat").unwrap_or_default();
+    let begun = ["MPCapableSYNTX", "MPCapableSYNRX"].map(|name| counter(&text, "MPTcpExt", name));
+    begun.iter().flatten().any(|&number| number > 0)
+}
+
 /// Connections opened in a second, measured for so long.
-pub(super) fn opens_per_second(sample: Duration) -> Option<f64> {
+pub(crate) fn opens_per_second(sample: Duration) -> Option<f64> {
     if sample.is_zero() {
         return None;
     }
