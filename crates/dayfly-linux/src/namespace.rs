@@ -24,6 +24,8 @@ const INIT: &str = "/proc/1/ns/net";
 pub struct Namespace {
     id: u64,
     name: String,
+    /// What [`Namespace::find`] takes to find it again.
+    address: String,
     file: File,
 }
 
@@ -33,7 +35,7 @@ impl Namespace {
     /// # Errors
     /// [`NamespaceError`] when `/proc` is not there.
     pub fn own() -> Result<Self, NamespaceError> {
-        let own = Namespace::at(Path::new(OWN), String::new())?;
+        let own = Namespace::at(Path::new(OWN), "/proc/self/ns/net")?;
         let name = Names::read().name(own.id).unwrap_or_else(|| "current".to_owned());
         Ok(Namespace { name, ..own })
     }
@@ -45,20 +47,20 @@ impl Namespace {
     /// [`NamespaceError`] when it does not exist or may not be opened.
     pub fn find(text: &str) -> Result<Self, NamespaceError> {
         if text.contains('/') {
-            return Namespace::at(Path::new(text), text.to_owned());
+            return Namespace::at(Path::new(text), text);
         }
         let named = Path::new(NAMED).join(text);
         let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
         if !text.is_empty() && is_number && !named.exists() {
             let path = PathBuf::from(format!("/proc/{text}/ns/net"));
-            let found = Namespace::at(&path, String::new())?;
+            let found = Namespace::at(&path, text)?;
             let name = Names::read().name(found.id).unwrap_or_else(|| format!("pid {text}"));
             return Ok(Namespace { name, ..found });
         }
         if text.is_empty() || text.starts_with('.') {
             return Err(NamespaceError::new(named, Cause::NotFound));
         }
-        Namespace::at(&named, text.to_owned())
+        Namespace::at(&named, text)
     }
 
     /// Every namespace that has a process, a name or a mount, the calling thread's own first.
@@ -74,7 +76,7 @@ impl Namespace {
         }
         let mounted = mounted_namespaces();
         for path in names.paths().chain(mounted.iter().map(PathBuf::as_path)) {
-            match Namespace::at(path, path.display().to_string()) {
+            match Namespace::at(path, &path.display().to_string()) {
                 Ok(namespace) => {
                     found.entry(namespace.id).or_insert(namespace);
                 }
@@ -82,9 +84,11 @@ impl Namespace {
             }
         }
         for pid in process_ids() {
-            match Namespace::at(Path::new(&format!("/proc/{pid}/ns/net")), format!("pid {pid}")) {
+            let path = format!("/proc/{pid}/ns/net");
+            match Namespace::at(Path::new(&path), &pid.to_string()) {
                 Ok(namespace) => {
-                    found.entry(namespace.id).or_insert(namespace);
+                    let name = format!("pid {pid}");
+                    found.entry(namespace.id).or_insert(Namespace { name, ..namespace });
                 }
                 Err(error) if error.is_permission() => survey.hidden_processes += 1,
                 // The process ended meanwhile: nothing to see.
@@ -93,6 +97,9 @@ impl Namespace {
         }
         for namespace in found.values_mut() {
             if let Some(name) = names.name(namespace.id) {
+                if names.by_id.contains_key(&namespace.id) {
+                    namespace.address.clone_from(&name);
+                }
                 namespace.name = name;
             }
         }
@@ -112,6 +119,13 @@ impl Namespace {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What [`Namespace::find`], and so `--netns`, takes to find it again: a name, a process id or a
+    /// path. Not the same as [`Namespace::name`], which may be a description.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
     }
 
     /// Whether it is the calling thread's.
@@ -156,7 +170,8 @@ impl Namespace {
         })
     }
 
-    fn at(path: &Path, name: String) -> Result<Self, NamespaceError> {
+    /// Opens the file of a namespace; the address is its name until it gets a better one.
+    fn at(path: &Path, address: &str) -> Result<Self, NamespaceError> {
         let failed = |error: &io::Error| {
             let cause = match error.kind() {
                 io::ErrorKind::NotFound => Cause::NotFound,
@@ -176,7 +191,7 @@ impl Namespace {
             return Err(NamespaceError::new(path.to_owned(), Cause::NotANamespace));
         }
         let id = file.metadata().map_err(|error| failed(&error))?.ino();
-        Ok(Namespace { id, name, file })
+        Ok(Namespace { id, name: address.to_owned(), address: address.to_owned(), file })
     }
 }
 
@@ -344,5 +359,17 @@ mod tests {
         assert_eq!((own.id(), own.id()), (by_pid.id(), by_path.id()));
         assert_eq!(Namespace::all().namespaces.first().map(Namespace::id), Some(own.id()));
         assert_eq!(own.run(|| 7), Ok(7));
+    }
+
+    #[test]
+    fn what_a_survey_finds_can_be_found_again() {
+        for namespace in Namespace::all().namespaces {
+            // A process may have ended meanwhile, and its namespace with it.
+            if let Ok(again) = Namespace::find(namespace.address()) {
+                assert_eq!(again.id(), namespace.id(), "{}", namespace.address());
+            } else {
+                assert!(!namespace.is_own());
+            }
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Command, Output, Stdio};
 
-use dayfly_testkit::{Namespace, Server, Socket, SocketOptions, privileged};
+use dayfly_testkit::{Namespace, Server, Socket, SocketOptions, needs, privileged};
 use insta::assert_snapshot;
 
 const DAYFLY: &str = env!("CARGO_BIN_EXE_dayfly");
@@ -274,6 +274,35 @@ fn a_namespace_is_found_by_name_pid_and_path() {
     assert_eq!(by_name, by_pid);
     assert_eq!(by_name.0, by_path.0);
     assert!(by_name.0.is_some());
+}
+
+/// The command that is offered has to be one that works, also for a namespace without a name.
+#[test]
+fn the_way_to_a_nameless_namespace_can_be_typed() {
+    privileged!();
+    needs!("python3", "python3");
+    needs!("ip", "iproute2");
+    let script = "ip link set lo up; echo 20000 20001 > /proc/sys/net/ipv4/ip_local_port_range; \
+                  exec python3 -c \"import socket, sys; s = socket.create_server(('127.0.0.1', 80)); \
+                  c = [socket.create_connection(('127.0.0.1', 80)) for _ in range(2)]; \
+                  print('ready', flush=True); sys.stdin.read()\"";
+    let mut program = Command::new("unshare")
+        .args(["--net", "sh", "-c", script])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(program.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "ready\n");
+    let offered = format!("dayfly why 127.0.0.1:80 --netns {}", program.id());
+    let all = told(&mut dayfly(&["--all-netns"]), &[]);
+    let words: Vec<&str> = offered.split(' ').skip(1).collect();
+    let answer = told(&mut dayfly(&words), &[]);
+    drop(program.stdin.take());
+    program.wait().unwrap();
+    assert!(all.contains(&format!("try: {offered}\n")), "{all}");
+    assert!(answer.starts_with("exit: 0\n"), "{answer}");
 }
 
 #[test]

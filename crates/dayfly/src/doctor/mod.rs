@@ -6,7 +6,7 @@ use std::io::{Write, stdout};
 use std::path::Path;
 use std::process::ExitCode;
 
-use dayfly_insight::doctor::{Evidence, Finding, Rule, examine};
+use dayfly_insight::doctor::{Evidence, Finding, examine};
 use dayfly_linux::evidence::{self, Look};
 use dayfly_linux::namespace::Namespace;
 use dayfly_linux::observe::ObserveError;
@@ -56,7 +56,7 @@ fn examined(request: &Request) -> Result<Report, Failure> {
     if request.all_netns {
         let survey = Namespace::all();
         for namespace in &survey.namespaces {
-            let netns = (!namespace.is_own()).then(|| namespace.name());
+            let netns = (!namespace.is_own()).then(|| namespace.address());
             match look(request, namespace, netns) {
                 Ok((seen, notes)) => {
                     evidence.namespaces.push(seen);
@@ -103,9 +103,4 @@ fn look(
         });
     }
     Ok((seen, notes))
-}
-
-/// The rules in the order of their codes, as `--explain` without a match lists them.
-pub(crate) fn codes(rules: &[&'static Rule]) -> String {
-    rules.iter().map(|rule| rule.code).collect::<Vec<_>>().join(", ")
 }

@@ -41,9 +41,9 @@ impl Request {
 /// The rule that a person names by its code.
 pub(super) fn rule(code: &str) -> Result<&'static Rule, Failure> {
     Rule::of_code(code).ok_or_else(|| {
-        let all: Vec<&'static Rule> = RULES.iter().collect();
+        let all: Vec<&str> = RULES.iter().map(|rule| rule.code).collect();
         Failure::new(format_args!("there is no finding {code:?}"))
-            .hint(format!("there are {}", super::codes(&all)))
+            .hint(format!("there are {}", all.join(", ")))
     })
 }
 

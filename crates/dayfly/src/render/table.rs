@@ -277,11 +277,7 @@ fn ask(report: &NamespaceReport) -> Option<String> {
     let row = report.headroom.destinations.first()?;
     // `why` answers for TCP only.
     let trouble = row.past_cliff() && row.key.protocol == Protocol::Tcp;
-    let place = match report.name.strip_prefix("pid ") {
-        _ if report.is_own => String::new(),
-        Some(pid) => format!(" --netns {pid}"),
-        None => format!(" --netns {}", report.name),
-    };
+    let place = report.netns.as_ref().map(|netns| format!(" --netns {netns}")).unwrap_or_default();
     trouble.then(|| format!("dayfly why {}{place}", row.key.remote()))
 }
 

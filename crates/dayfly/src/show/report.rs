@@ -19,8 +19,8 @@ pub(crate) struct Report {
 pub(crate) struct NamespaceReport {
     pub(crate) id: u64,
     pub(crate) name: String,
-    /// Whether a command needs no `--netns` to look at it again.
-    pub(crate) is_own: bool,
+    /// What `--netns` takes to look at it again; none for the caller's own.
+    pub(crate) netns: Option<String>,
     pub(crate) headroom: Headroom,
     /// What could not be seen of it.
     pub(crate) degraded: Vec<Note>,
@@ -69,7 +69,7 @@ fn look(request: &Request, namespace: &Namespace) -> Result<NamespaceReport, Obs
     Ok(NamespaceReport {
         id: namespace.id(),
         name: namespace.name().to_owned(),
-        is_own: namespace.is_own(),
+        netns: (!namespace.is_own()).then(|| namespace.address().to_owned()),
         headroom,
         degraded: degraded.iter().map(note).collect(),
     })
