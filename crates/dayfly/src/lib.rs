@@ -11,6 +11,8 @@ mod args;
 mod captured;
 mod doctor;
 mod error;
+#[allow(dead_code, unused_imports, reason = "the verbs that change a host come next")]
+mod host;
 mod pages;
 mod place;
 mod plan;
