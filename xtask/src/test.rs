@@ -3,14 +3,17 @@
 use crate::shell::{self, Done};
 
 /// What tests run, how to see that it is there, and the Debian package it comes from.
-const NEEDED: [(&str, &[&str], &str); 7] = [
+const NEEDED: [(&str, &[&str], &str); 10] = [
     ("ip", &["-V"], "iproute2"),
     ("ss", &["-V"], "iproute2"),
-    ("python3", &["-V"], "python3"),
+    ("/usr/bin/python3", &["-V"], "python3"),
     ("strace", &["-V"], "strace"),
     ("nft", &["-v"], "nftables"),
     ("sysctl", &["-V"], "procps"),
     ("shellcheck", &["--version"], "shellcheck"),
+    ("curl", &["--version"], "curl"),
+    ("musl-gcc", &["--version"], "musl-tools"),
+    ("go", &["version"], "golang-go"),
 ];
 
 /// The model checker takes the place of threads and atomics, so what it checks is a build of its

@@ -30,20 +30,26 @@
 #![expect(clippy::expect_used, reason = "what cannot be prepared fails the test at once")]
 
 mod drain;
+mod finish;
 mod generate;
 mod limits;
 mod link;
 mod namespace;
 mod privilege;
+mod programs;
 mod scenario;
 mod server;
 mod socket;
+mod witness;
 
 pub use drain::{Drained, drain, drain_bind};
+pub use finish::{Finished, finish, wait};
 pub use generate::{Kind, check_many, scenarios};
 pub use limits::raise_open_files;
 pub use namespace::Namespace;
 pub use privilege::{has_privilege, has_program};
+pub use programs::programs;
 pub use scenario::{ACCEPTED_CLIENTS_FROM, Action, Ending, Scenario, Stage, Used};
 pub use server::Server;
 pub use socket::{Socket, SocketOptions, mapped};
+pub use witness::{Seen, Witness};
