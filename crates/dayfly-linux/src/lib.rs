@@ -5,6 +5,7 @@
 //! | [`sock_diag`] | the wire format of socket dumps: bytes in, structs out. Pure and fuzzed |
 //! | [`dump`] | asks the kernel for its sockets and streams them |
 //! | [`settings`] | reads the sysctls that decide which ports are handed out |
+//! | [`sysctl`] | writes them |
 //! | [`namespace`] | finds network namespaces and runs code inside them |
 //! | [`route`] | which source address the kernel would choose |
 //! | [`probe`] | runs the kernel's own port search without sending a packet |
@@ -14,7 +15,7 @@
 //! | [`evidence`] | what the doctor's rules look at |
 //! | [`observe`] | all of the above: one namespace, folded into a report |
 //!
-//! Nothing here changes the system or sends a packet.
+//! Nothing here sends a packet, and nothing but [`sysctl`] changes the system.
 
 mod counters;
 pub mod dump;
@@ -27,4 +28,5 @@ pub mod route;
 pub mod settings;
 pub mod sock_diag;
 pub mod sockopt;
+pub mod sysctl;
 pub mod trial;

@@ -62,6 +62,10 @@ impl Host for Local {
             _ => Ok(()),
         }
     }
+
+    fn tidy(&self, path: &str) -> Result<(), HostError> {
+        tidy(Path::new(path)).map_err(|error| refused(path, "tidied up", &error))
+    }
 }
 
 fn refused(path: &str, done: &str, error: &io::Error) -> HostError {
@@ -104,10 +108,29 @@ fn replace(path: &Path, bytes: &[u8], mode: u16) -> io::Result<()> {
 
 /// A name that no program takes for configuration: it begins with a dot.
 fn beside(path: &Path) -> PathBuf {
+    let mut name = prefix(path);
+    name.push(std::process::id().to_string());
+    path.with_file_name(name)
+}
+
+/// How the names begin that [`beside`] gives.
+fn prefix(path: &Path) -> OsString {
     let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
-    name.push(format!(".dayfly-{}", std::process::id()));
-    path.with_file_name(name)
+    name.push(".dayfly-");
+    name
+}
+
+fn tidy(path: &Path) -> io::Result<()> {
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let prefix = prefix(&path);
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    for entry in fs::read_dir(folder.unwrap_or(Path::new("."))).into_iter().flatten().flatten() {
+        if entry.file_name().as_encoded_bytes().starts_with(prefix.as_encoded_bytes()) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 fn create(path: &Path) -> io::Result<File> {
@@ -208,6 +231,11 @@ mod tests {
         Local.replace(&path, b"whole", 0o600).unwrap();
         assert_eq!(folder.names(), ["a"]);
         assert_eq!(Local.read(&path), Ok(Some(b"whole".to_vec())));
+        for name in [".a.dayfly-1", ".a.dayfly-99999", ".ab.dayfly-1", ".a"] {
+            fs::write(folder.file(name), "half").unwrap();
+        }
+        Local.tidy(&path).unwrap();
+        assert_eq!(folder.names(), [".a", ".ab.dayfly-1", "a"]);
     }
 
     #[test]

@@ -33,6 +33,9 @@ pub(crate) trait Host {
 
     /// Removes a file. One that is not there is fine.
     fn remove(&self, path: &str) -> Result<(), HostError>;
+
+    /// Removes what a [`Host::replace`] of this file left beside it when it was cut off.
+    fn tidy(&self, path: &str) -> Result<(), HostError>;
 }
 
 /// What a command left behind.
