@@ -33,6 +33,7 @@ pub mod blame;
 mod datagram;
 pub mod doctor;
 pub mod forecast;
+pub mod ftp;
 mod headroom;
 mod port_bag;
 mod settings;

@@ -22,6 +22,9 @@ _dayfly() {
             dayfly,doctor)
                 cmd="dayfly__subcmd__doctor"
                 ;;
+            dayfly,ftp)
+                cmd="dayfly__subcmd__ftp"
+                ;;
             dayfly,help)
                 cmd="dayfly__subcmd__help"
                 ;;
@@ -40,11 +43,32 @@ _dayfly() {
             dayfly,why)
                 cmd="dayfly__subcmd__why"
                 ;;
+            dayfly__subcmd__ftp,check)
+                cmd="dayfly__subcmd__ftp__subcmd__check"
+                ;;
+            dayfly__subcmd__ftp,explain)
+                cmd="dayfly__subcmd__ftp__subcmd__explain"
+                ;;
+            dayfly__subcmd__ftp,help)
+                cmd="dayfly__subcmd__ftp__subcmd__help"
+                ;;
+            dayfly__subcmd__ftp__subcmd__help,check)
+                cmd="dayfly__subcmd__ftp__subcmd__help__subcmd__check"
+                ;;
+            dayfly__subcmd__ftp__subcmd__help,explain)
+                cmd="dayfly__subcmd__ftp__subcmd__help__subcmd__explain"
+                ;;
+            dayfly__subcmd__ftp__subcmd__help,help)
+                cmd="dayfly__subcmd__ftp__subcmd__help__subcmd__help"
+                ;;
             dayfly__subcmd__help,completions)
                 cmd="dayfly__subcmd__help__subcmd__completions"
                 ;;
             dayfly__subcmd__help,doctor)
                 cmd="dayfly__subcmd__help__subcmd__doctor"
+                ;;
+            dayfly__subcmd__help,ftp)
+                cmd="dayfly__subcmd__help__subcmd__ftp"
                 ;;
             dayfly__subcmd__help,help)
                 cmd="dayfly__subcmd__help__subcmd__help"
@@ -64,6 +88,12 @@ _dayfly() {
             dayfly__subcmd__help,why)
                 cmd="dayfly__subcmd__help__subcmd__why"
                 ;;
+            dayfly__subcmd__help__subcmd__ftp,check)
+                cmd="dayfly__subcmd__help__subcmd__ftp__subcmd__check"
+                ;;
+            dayfly__subcmd__help__subcmd__ftp,explain)
+                cmd="dayfly__subcmd__help__subcmd__ftp__subcmd__explain"
+                ;;
             *)
                 ;;
         esac
@@ -71,7 +101,7 @@ _dayfly() {
 
     case "${cmd}" in
         dayfly)
-            opts="-h -V --netns --all-netns --destination --protocol --top --probe --watch --system --from --json --color --help --version show why doctor systems plan completions man help"
+            opts="-h -V --netns --all-netns --destination --protocol --top --probe --watch --system --from --json --color --help --version show why doctor systems plan ftp completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -176,8 +206,122 @@ _dayfly() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        dayfly__subcmd__ftp)
+            opts="-h --help explain check help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dayfly__subcmd__ftp__subcmd__check)
+            opts="-h --clients --netns --json --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --clients)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --netns)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dayfly__subcmd__ftp__subcmd__explain)
+            opts="-h --json --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dayfly__subcmd__ftp__subcmd__help)
+            opts="explain check help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dayfly__subcmd__ftp__subcmd__help__subcmd__check)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dayfly__subcmd__ftp__subcmd__help__subcmd__explain)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dayfly__subcmd__ftp__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         dayfly__subcmd__help)
-            opts="show why doctor systems plan completions man help"
+            opts="show why doctor systems plan ftp completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -207,6 +351,48 @@ _dayfly() {
         dayfly__subcmd__help__subcmd__doctor)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dayfly__subcmd__help__subcmd__ftp)
+            opts="explain check"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dayfly__subcmd__help__subcmd__ftp__subcmd__check)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dayfly__subcmd__help__subcmd__ftp__subcmd__explain)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

@@ -9,6 +9,7 @@ use dayfly_insight::doctor::{ParseSeverityError, Severity};
 use dayfly_ports::{PortRange, PortSet, Protocol};
 use dayfly_systems::{Class, SYSTEMS, System};
 
+use crate::ftp::args::FtpArgs;
 use crate::subject::Subject;
 use crate::target::Target;
 
@@ -70,6 +71,8 @@ pub(crate) enum Verb {
     /// --json` names them. Without it the plan is right from every state, and its undo leads to the
     /// system's defaults.
     Plan(PlanArgs),
+    /// Explain what FTP says about ports, and check what its servers are told.
+    Ftp(FtpArgs),
     /// Print a completion script for a shell.
     Completions {
         /// The shell to complete for.

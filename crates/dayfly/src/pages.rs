@@ -45,7 +45,7 @@ fn manual(page: &mut Vec<u8>) -> io::Result<()> {
     man.render_options_section(page)?;
     for verb in other_verbs(&command) {
         let mut heading = Roff::new();
-        heading.control("SH", [format!("dayfly {}", verb.get_name()).as_str()]);
+        heading.control("SH", [verb.get_bin_name().unwrap_or_default()]);
         let about = verb.get_long_about().or(verb.get_about()).map(ToString::to_string);
         heading.text([roman(about.unwrap_or_default())]);
         heading.to_writer(page)?;
@@ -66,6 +66,12 @@ fn manual(page: &mut Vec<u8>) -> io::Result<()> {
     notes.to_writer(page)
 }
 
-fn other_verbs(command: &Command) -> impl Iterator<Item = &Command> {
-    command.get_subcommands().filter(|verb| verb.get_name() != "show")
+/// Every verb but `show`; of one that has verbs of its own, these instead.
+fn other_verbs(command: &Command) -> Vec<&Command> {
+    let verbs = command.get_subcommands().filter(|verb| verb.get_name() != "show");
+    let leaves = |verb| match other_verbs(verb) {
+        inner if inner.is_empty() => vec![verb],
+        inner => inner,
+    };
+    verbs.flat_map(leaves).collect()
 }

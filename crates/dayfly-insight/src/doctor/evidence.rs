@@ -2,10 +2,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use dayfly_ports::{PortRange, Protocol};
+use dayfly_ports::{PortRange, PortSet, Protocol};
 
 use super::sysctl_files::Assignment;
 use crate::blame::Accusation;
+use crate::ftp::server::ServerConfig;
 use crate::why::Shell;
 use crate::{Headroom, Socket};
 
@@ -51,6 +52,10 @@ pub struct NamespaceEvidence {
     pub bound_first: Option<u32>,
     /// Connections opened in a second (`Tcp.ActiveOpens`), where it was measured.
     pub opens_per_second: Option<f64>,
+    /// What FTP servers are configured with, running ones and those that have a file.
+    pub ftp_servers: Vec<ServerConfig>,
+    /// The TCP ports that the firewall lets anybody connect to; none if that is not known.
+    pub open_to_all: Option<Box<PortSet>>,
 }
 
 /// A program and what its ports say about it.

@@ -80,7 +80,7 @@ pub fn selinux_enforced() -> Option<bool> {
 }
 
 /// The files of a folder with one of these endings, by their absolute paths, in order.
-fn names_in(root: &Path, folder: &str, endings: &[&str]) -> Vec<String> {
+pub(super) fn names_in(root: &Path, folder: &str, endings: &[&str]) -> Vec<String> {
     let entries = fs::read_dir(under(root, folder)).into_iter().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
     let wanted =
@@ -91,7 +91,7 @@ fn names_in(root: &Path, folder: &str, endings: &[&str]) -> Vec<String> {
 }
 
 /// None for a file that is not there, not text, or masked by a link to `/dev/null`.
-fn text_of(root: &Path, path: &str) -> Option<String> {
+pub(super) fn text_of(root: &Path, path: &str) -> Option<String> {
     let path = under(root, path);
     let kind = fs::metadata(&path).ok()?;
     (kind.is_file() && kind.len() <= LARGEST).then(|| fs::read_to_string(path).ok())?

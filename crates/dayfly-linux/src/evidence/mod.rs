@@ -7,18 +7,22 @@
 mod blame;
 mod conntrack;
 mod files;
+mod ftp;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
 use dayfly_insight::doctor::{Listening, NamespaceEvidence};
+use dayfly_insight::ftp::server::{Passive, ServerConfig};
 use dayfly_insight::why::Shell;
 use dayfly_insight::{Fold, Socket, State};
 use dayfly_ports::{Protocol, Tuple};
 
 pub use files::{configured_ports, selinux_enforced, sysctl_files};
+pub use ftp::{FtpServer, ftp_servers, ftp_servers_in_files};
 
 use crate::observe::{Degradation, ObserveError, hash_seed, held_back, sweep};
 use crate::settings;
@@ -56,10 +60,21 @@ pub fn of_namespace(look: &Look) -> Result<(NamespaceEvidence, Vec<Degradation>)
     let failed_before = conntrack::failed();
     let opens_per_second = counters::opens_per_second(look.sample);
     let seed = hash_seed();
-    let usable = Box::new(settings.usable(Protocol::Tcp));
+    let mut servers: Vec<_> = ftp_servers().into_iter().map(|server| server.config).collect();
+    if look.is_host {
+        let known = |config: &ServerConfig| servers.iter().any(|one| one.file == config.file);
+        let files = ftp_servers_in_files(Path::new("/"));
+        servers.extend(files.into_iter().filter(|one| !known(one)).collect::<Vec<_>>());
+    }
+    let mut watched = Box::new(settings.usable(Protocol::Tcp));
+    for config in &servers {
+        if let Passive::Limited(ports) = &config.passive {
+            *watched |= ports;
+        }
+    }
     let start = || Seen {
         fold: Fold::new(settings.clone(), seed),
-        usable: usable.clone(),
+        watched: watched.clone(),
         listeners: Vec::new(),
         overdue: Vec::new(),
         connections: blame::Connections::new(&settings),
@@ -98,6 +113,8 @@ pub fn of_namespace(look: &Look) -> Result<(NamespaceEvidence, Vec<Degradation>)
         blamed: seen.connections.blamed(),
         bound_first,
         opens_per_second,
+        ftp_servers: servers,
+        open_to_all: None,
     };
     Ok((evidence, degraded))
 }
@@ -105,10 +122,10 @@ pub fn of_namespace(look: &Look) -> Result<(NamespaceEvidence, Vec<Degradation>)
 /// What one sweep keeps.
 struct Seen {
     fold: Fold,
-    /// Listeners inside the range: the only ones that a rule asks for.
+    /// Listeners inside the range or that of an FTP server: the only ones that a rule asks for.
     listeners: Vec<Socket>,
     overdue: Vec<Socket>,
-    usable: Box<dayfly_ports::PortSet>,
+    watched: Box<dayfly_ports::PortSet>,
     connections: blame::Connections,
 }
 
@@ -116,7 +133,7 @@ impl Seen {
     fn add(&mut self, socket: &Socket) {
         self.fold.add(socket);
         self.connections.add(socket);
-        if socket.state == State::Listen && self.usable.contains(socket.tuple.local_port) {
+        if socket.state == State::Listen && self.watched.contains(socket.tuple.local_port) {
             self.listeners.push(*socket);
         }
         add_overdue(&mut self.overdue, socket);

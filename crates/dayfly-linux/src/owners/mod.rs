@@ -150,7 +150,7 @@ fn describe(pid: u32, folder: &Path, passwd: &str) -> Owner {
 }
 
 /// The processes, lowest number first: a parent before the children that inherit its sockets.
-fn pids() -> Vec<u32> {
+pub(crate) fn pids() -> Vec<u32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let mut pids: Vec<u32> =
         entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();

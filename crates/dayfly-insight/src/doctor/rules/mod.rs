@@ -6,6 +6,7 @@ mod cliff;
 mod configured_inside;
 mod conntrack;
 mod folklore;
+mod ftp;
 mod full;
 mod habits;
 mod holes;
@@ -45,6 +46,11 @@ pub const RULES: &[Rule] = &[
     namespaces::RULE,
     selinux::RULE,
     habits::RULE,
+    ftp::IGNORED,
+    ftp::UNLIMITED,
+    ftp::TOO_SMALL,
+    ftp::SHARED,
+    ftp::FIREWALL,
 ];
 
 /// How many things of one kind a finding lists by name.
@@ -113,6 +119,8 @@ pub(crate) mod fixture {
             blamed: Vec::new(),
             bound_first: None,
             opens_per_second: None,
+            ftp_servers: Vec::new(),
+            open_to_all: None,
         }
     }
 
