@@ -30,6 +30,7 @@
 mod batch;
 mod current;
 mod edit;
+pub mod identify;
 mod init_script;
 pub mod order;
 mod plan;

@@ -18,6 +18,7 @@ mod pages;
 mod place;
 mod plan;
 mod privilege;
+mod quote;
 mod render;
 mod show;
 mod subject;

@@ -31,12 +31,12 @@ impl Host for Local {
         shell.env("PATH", format!("{path}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"));
         child::run(&mut shell, b"", LIMIT).map_err(|error| match error {
             ChildError::Start(error) => HostError::new(format_args!("/bin/sh: {error}")),
-            ChildError::Late => HostError::new(format_args!(
+            ChildError::Late => HostError::lost(format_args!(
                 "`{command}` did not end within {} seconds and was stopped",
                 LIMIT.as_secs()
             )),
             ChildError::Flood => {
-                HostError::new(format_args!("`{command}` printed without end and was stopped"))
+                HostError::lost(format_args!("`{command}` printed without end and was stopped"))
             }
         })
     }

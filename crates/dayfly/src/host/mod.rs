@@ -4,13 +4,20 @@
 //! What comes back is bytes that somebody else wrote: [`Output::said`] makes them fit for a
 //! terminal, and nothing of them is ever made part of a command.
 
+mod address;
 mod child;
+mod complaint;
 mod local;
+mod remote;
+mod ssh;
 mod text;
 
 use std::fmt;
 
+pub(crate) use address::Address;
 pub(crate) use local::Local;
+pub(crate) use remote::Remote;
+pub(crate) use text::harmless;
 
 use crate::error::Failure;
 
@@ -75,11 +82,22 @@ pub(crate) struct HostError {
     pub(crate) hint: String,
     /// For want of privilege, on the host.
     pub(crate) is_permission: bool,
+    /// The host did not answer, or not to the end: whether it did what it was asked is not known.
+    pub(crate) is_lost: bool,
 }
 
 impl HostError {
     pub(crate) fn new(message: impl fmt::Display) -> Self {
-        HostError { message: message.to_string(), hint: String::new(), is_permission: false }
+        HostError {
+            message: message.to_string(),
+            hint: String::new(),
+            is_permission: false,
+            is_lost: false,
+        }
+    }
+
+    pub(crate) fn lost(message: impl fmt::Display) -> Self {
+        HostError { is_lost: true, ..HostError::new(message) }
     }
 
     pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
