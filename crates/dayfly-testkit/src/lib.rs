@@ -30,6 +30,7 @@
 #![expect(clippy::expect_used, reason = "what cannot be prepared fails the test at once")]
 
 mod drain;
+mod fake_host;
 mod finish;
 mod generate;
 mod limits;
@@ -43,6 +44,7 @@ mod socket;
 mod witness;
 
 pub use drain::{Drained, drain, drain_bind};
+pub use fake_host::{FakeHost, Login};
 pub use finish::{Finished, finish, wait};
 pub use generate::{Kind, check_many, scenarios};
 pub use limits::raise_open_files;
