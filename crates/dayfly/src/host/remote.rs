@@ -6,6 +6,8 @@
 //! rest from standard input: so many bytes of script, then what the script itself reads. Windows
 //! has no sh; there the login shell is cmd.exe or PowerShell, and gets the command itself.
 
+use std::path::PathBuf;
+
 use dayfly_systems::identify::{self, Identified};
 use dayfly_systems::{ScriptKind, System};
 
@@ -41,7 +43,11 @@ fn bootstrap(length: usize) -> String {
 impl Remote {
     /// Connects and finds out which system it is.
     pub(crate) fn connect(address: &Address) -> Result<Self, HostError> {
-        let ssh = Ssh::open(address)?;
+        Remote::through("ssh".into(), address)
+    }
+
+    fn through(program: PathBuf, address: &Address) -> Result<Self, HostError> {
+        let ssh = Ssh::open(program, address)?;
         let name = ssh.name.clone();
         let unknown = |error: identify::Unknown| {
             HostError::new(format_args!("{name}: {error}"))
@@ -266,5 +272,156 @@ impl Remote {
         let error =
             HostError::new(format_args!("{path} on {} cannot be {done}: {said}", self.ssh.name));
         HostError { is_permission, ..error }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use dayfly_testkit::{FakeHost, Login, needs, privileged};
+    use proptest::prelude::*;
+    use proptest::test_runner::TestRunner;
+
+    use super::*;
+
+    fn connect(host: &FakeHost) -> Result<Remote, HostError> {
+        let program = host.folder().join("bin/ssh");
+        host.namespace().run(|| Remote::through(program, &host.url().parse().unwrap()))
+    }
+
+    /// Runs the work in the host's network namespace: every ssh starts there.
+    fn within(system: &str, login: Login, work: impl FnOnce(&Remote, &FakeHost) + Send) {
+        let host = FakeHost::with_login(system, login);
+        let remote = connect(&host).unwrap();
+        host.namespace().run(|| work(&remote, &host));
+        host.namespace().run(|| drop(remote));
+    }
+
+    #[test]
+    fn commands_and_files_of_another_host() {
+        privileged!();
+        needs!("sshd", "openssh-server");
+        needs!("tcsh", "tcsh");
+        for login in [Login::Usual, Login::Csh] {
+            within("freebsd", login, |remote, host| {
+                assert_eq!(remote.version(), "FreeBSD 14.1-RELEASE-p5");
+                let output = remote.run("echo 'a  b' $LC_ALL; echo no >&2; exit 255").unwrap();
+                assert_eq!((output.status, output.text().as_str()), (255, "a  b C\n"));
+                assert_eq!(output.said(), "no");
+                // Nobody waits for input that never comes.
+                assert_eq!(remote.run("cat").unwrap().stdout, b"");
+
+                let path = "/etc/it's a \"file\".conf";
+                assert_eq!(remote.read(path), Ok(None));
+                remote.replace(path, b"one\n", 0o640).unwrap();
+                let _ = host.sh("chown 7:8 /etc/it*; chmod 604 /etc/it*; ln -s \"it's a \\\"file\\\".conf\" /etc/link");
+                remote.replace("/etc/link", b"two", 0o600).unwrap();
+                assert_eq!(remote.read(path), Ok(Some(b"two".to_vec())));
+                assert_eq!(
+                    host.sh("stat -c %u:%g:%a /etc/it*; ls -A /etc | grep -c dayfly || true"),
+                    "7:8:604\n0\n"
+                );
+                remote.remove(path).unwrap();
+                remote.remove(path).unwrap();
+                assert_eq!(remote.read(path), Ok(None));
+                let error = remote.replace("/no/such/folder/a", b"", 0o600).unwrap_err();
+                assert!(error.message.contains("cannot be written: "), "{error}");
+                let error = remote.read("/etc").unwrap_err();
+                assert!(error.message.ends_with("cannot be read: it is a folder"), "{error}");
+            });
+        }
+    }
+
+    #[test]
+    fn any_bytes_survive_the_way_there_and_back() {
+        privileged!();
+        needs!("sshd", "openssh-server");
+        needs!("tcsh", "tcsh");
+        within("freebsd", Login::Csh, |remote, _| {
+            let config =
+                ProptestConfig { cases: 8, failure_persistence: None, ..ProptestConfig::default() };
+            let bytes = prop::collection::vec(any::<u8>(), 0..3000);
+            let name = "[^/\0]{1,20}";
+            let done = TestRunner::new(config).run(&(bytes, name), |(bytes, name)| {
+                let path = format!("/root/-{name}");
+                remote.replace(&path, &bytes, 0o600).unwrap();
+                prop_assert_eq!(remote.read(&path), Ok(Some(bytes)));
+                Ok(())
+            });
+            done.unwrap();
+        });
+    }
+
+    #[test]
+    fn windows_has_another_shell() {
+        privileged!();
+        needs!("sshd", "openssh-server");
+        for login in [Login::Usual, Login::PowerShell] {
+            within("windows", login, |remote, _| {
+                assert_eq!(remote.system().name, "windows");
+                let output = remote.run("netsh int ipv4 show dynamicport tcp & ver").unwrap();
+                assert!(output.text().contains("Start Port      : 49152\r\n"), "{output:?}");
+                assert!(output.text().contains("[Version 10."), "{output:?}");
+                assert_eq!(
+                    remote.run("netsh int ipv4 set dynamicport tcp start=1 num=1").unwrap().status,
+                    1
+                );
+                assert!(
+                    remote
+                        .read("C:\\x")
+                        .unwrap_err()
+                        .message
+                        .contains("changes no files on Windows")
+                );
+            });
+        }
+    }
+
+    #[test]
+    fn what_stands_in_the_way_is_said() {
+        privileged!();
+        needs!("sshd", "openssh-server");
+        let said = |host: &FakeHost| {
+            let error = connect(host).unwrap_err();
+            format!("{error}\n{}", error.hint)
+        };
+        let foreign = FakeHost::with_login("linux", Login::Foreign);
+        assert_eq!(
+            said(&foreign),
+            "ssh://root@127.0.0.1: its login shell knows neither sh nor cmd.exe: it says \"% Unknown \
+             command\"\nlog in as a user with an ordinary shell"
+        );
+        let host = FakeHost::start("linux");
+        let known = host.folder().join("known_hosts");
+        let line = fs::read_to_string(&known).unwrap();
+        fs::write(&known, "").unwrap();
+        assert!(said(&host).contains("ssh does not know its host key"), "{}", said(&host));
+        let other = fs::read_to_string(foreign.folder().join("known_hosts")).unwrap();
+        fs::write(&known, other).unwrap();
+        assert!(said(&host).contains("its host key is not the one that ssh knows"));
+        fs::write(&known, line).unwrap();
+        let key = host.folder().join("user_key");
+        fs::copy(foreign.folder().join("user_key"), &key).unwrap();
+        assert!(said(&host).contains("it refuses the login (permission denied)"));
+        let address = "ssh://127.0.0.1:9".parse().unwrap();
+        let program = host.folder().join("bin/ssh");
+        let error = host.namespace().run(|| Remote::through(program, &address)).unwrap_err();
+        assert!(error.message.starts_with("ssh://127.0.0.1:9: it cannot be reached"), "{error}");
+        let none = host.namespace().run(|| Remote::through("/no/ssh".into(), &address));
+        assert_eq!(none.unwrap_err().message, "the program ssh is not on the search path");
+    }
+
+    /// The connection breaks in the middle of a command: nobody knows whether it was done.
+    #[test]
+    fn a_lost_answer_is_no_success() {
+        privileged!();
+        needs!("sshd", "openssh-server");
+        within("linux", Login::Usual, |remote, _| {
+            let error = remote.run("kill -9 $PPID; sleep 5").unwrap_err();
+            assert!(error.is_lost && error.message.contains("whether it was done"), "{error}");
+            // The next command finds its way by itself.
+            assert_eq!(remote.run("echo again").unwrap().text(), "again\n");
+        });
     }
 }

@@ -29,6 +29,8 @@ const LONGEST_SOCKET: usize = 107 - 18;
 /// An open connection.
 #[derive(Debug)]
 pub(super) struct Ssh {
+    /// `ssh`, but in tests.
+    program: PathBuf,
     address: Address,
     /// As the user wrote it.
     pub(super) name: String,
@@ -37,9 +39,10 @@ pub(super) struct Ssh {
 }
 
 impl Ssh {
-    /// Connects.
-    pub(super) fn open(address: &Address) -> Result<Self, HostError> {
-        let mut ssh = Ssh { name: address.to_string(), address: address.clone(), folder: None };
+    /// Connects, through this program.
+    pub(super) fn open(program: PathBuf, address: &Address) -> Result<Self, HostError> {
+        let name = address.to_string();
+        let mut ssh = Ssh { program, name, address: address.clone(), folder: None };
         if ssh.has_own_of_user()? {
             return Ok(ssh);
         }
@@ -79,7 +82,7 @@ impl Ssh {
     /// ssh with what holds for every call. No terminal, no forwarding of anything, and silent but
     /// for errors: banners are not for us.
     fn command(&self) -> Command {
-        let mut command = Command::new("ssh");
+        let mut command = Command::new(&self.program);
         command.env("LC_ALL", "C").args(["-T", "-x", "-a"]);
         let mut options = vec![
             "LogLevel=ERROR",
