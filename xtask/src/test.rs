@@ -3,7 +3,7 @@
 use crate::shell::{self, Done};
 
 /// What tests run, how to see that it is there, and the Debian package it comes from.
-const NEEDED: [(&str, &[&str], &str); 10] = [
+const NEEDED: [(&str, &[&str], &str); 13] = [
     ("ip", &["-V"], "iproute2"),
     ("ss", &["-V"], "iproute2"),
     ("/usr/bin/python3", &["-V"], "python3"),
@@ -14,6 +14,10 @@ const NEEDED: [(&str, &[&str], &str); 10] = [
     ("curl", &["--version"], "curl"),
     ("musl-gcc", &["--version"], "musl-tools"),
     ("go", &["version"], "golang-go"),
+    // sshd has no option that only tells its version.
+    ("test", &["-x", "/usr/sbin/sshd"], "openssh-server"),
+    ("ssh", &["-V"], "openssh-client"),
+    ("tcsh", &["--version"], "tcsh"),
 ];
 
 /// The model checker takes the place of threads and atomics, so what it checks is a build of its
