@@ -229,16 +229,7 @@ exit {NONE}",
     /// The same as on this host: a new file beside it, whole and on disk, then a rename.
     fn replace(&self, path: &str, bytes: &[u8], mode: u16) -> Result<(), HostError> {
         let script = format!(
-            r#"f={path}; n=0
-while test -h "$f"; do
-    l=`ls -ld "$f" | sed 's/.* -> //'`
-    case $l in
-    /*) f=$l ;;
-    *) f=`dirname "$f"`/$l ;;
-    esac
-    n=`expr $n + 1`
-    if test $n -gt 20; then echo 'links lead in a circle' >&2; exit 1; fi
-done
+            r#"{resolved}
 t=`dirname "$f"`/.`basename "$f"`.dayfly-$$
 umask 077
 rm -f "$t"
@@ -250,17 +241,44 @@ if test -f "$f"; then :; else chmod {mode:o} "$t"; fi &&
 {{ sync "$t" 2>/dev/null || sync; }} &&
 mv -f "$t" "$f" || {{ rm -f "$t"; exit 1; }}
 sync"#,
-            path = posix(path),
+            resolved = resolved(path),
             length = bytes.len(),
         );
         let output = self.script(&script, Some(bytes))?;
         if output.is_success() { Ok(()) } else { Err(self.refused(path, "written", &output)) }
     }
 
+    fn tidy(&self, path: &str) -> Result<(), HostError> {
+        let script = format!(
+            r#"{}
+rm -f "`dirname "$f"`"/."`basename "$f"`".dayfly-*"#,
+            resolved(path)
+        );
+        let output = self.script(&script, None)?;
+        if output.is_success() { Ok(()) } else { Err(self.refused(path, "tidied up", &output)) }
+    }
+
     fn remove(&self, path: &str) -> Result<(), HostError> {
         let output = self.script(&format!("rm -f {} && sync", posix(path)), None)?;
         if output.is_success() { Ok(()) } else { Err(self.refused(path, "removed", &output)) }
     }
+}
+
+/// Commands after which `$f` is the file that a path leads to.
+fn resolved(path: &str) -> String {
+    format!(
+        r#"f={}; n=0
+while test -h "$f"; do
+    l=`ls -ld "$f" | sed 's/.* -> //'`
+    case $l in
+    /*) f=$l ;;
+    *) f=`dirname "$f"`/$l ;;
+    esac
+    n=`expr $n + 1`
+    if test $n -gt 20; then echo 'links lead in a circle' >&2; exit 1; fi
+done"#,
+        posix(path)
+    )
 }
 
 impl Remote {
@@ -322,6 +340,10 @@ mod tests {
                     host.sh("stat -c %u:%g:%a /etc/it*; ls -A /etc | grep -c dayfly || true"),
                     "7:8:604\n0\n"
                 );
+                let _ = host
+                    .sh("cd /etc && touch \".it's a \\\"file\\\".conf.dayfly-77\" .it.dayfly-7");
+                remote.tidy("/etc/link").unwrap();
+                assert_eq!(host.sh("ls -A /etc | grep dayfly"), ".it.dayfly-7\n");
                 remote.remove(path).unwrap();
                 remote.remove(path).unwrap();
                 assert_eq!(remote.read(path), Ok(None));
