@@ -35,6 +35,7 @@ pub mod doctor;
 pub mod forecast;
 pub mod ftp;
 mod headroom;
+pub mod nat;
 mod port_bag;
 mod settings;
 mod socket;

@@ -141,7 +141,7 @@ impl Dumper {
                         let error = if heard { DumpError::Ended(errno) } else { errno.into() };
                         return Err(error);
                     }
-                    Frame::Other(_) => {}
+                    Frame::Other { .. } => {}
                 }
             }
         }

@@ -13,10 +13,12 @@
 //! | [`trial`] | what `bind()` says, by trying it for a moment |
 //! | [`owners`] | from a socket's inode to the process, user, unit and container that hold it |
 //! | [`evidence`] | what the doctor's rules look at |
+//! | [`conntrack`] | tracked connections, streamed; what translation leaves of every outer address |
 //! | [`observe`] | all of the above: one namespace, folded into a report |
 //!
 //! Nothing here sends a packet, and nothing but [`sysctl`] changes the system.
 
+pub mod conntrack;
 mod counters;
 pub mod dump;
 pub mod evidence;

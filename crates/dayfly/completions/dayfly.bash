@@ -101,7 +101,7 @@ _dayfly() {
 
     case "${cmd}" in
         dayfly)
-            opts="-h -V --netns --all-netns --destination --protocol --top --probe --watch --system --from --json --color --help --version show why doctor systems plan ftp completions man help"
+            opts="-h -V --netns --all-netns --destination --protocol --top --probe --nat --watch --system --from --json --color --help --version show why doctor systems plan ftp completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -541,7 +541,7 @@ _dayfly() {
             return 0
             ;;
         dayfly__subcmd__show)
-            opts="-h --netns --all-netns --destination --protocol --top --probe --watch --system --from --json --color --help"
+            opts="-h --netns --all-netns --destination --protocol --top --probe --nat --watch --system --from --json --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_dayfly_global_optspecs
-    string join \n netns= all-netns destination= protocol= top= probe watch= system= from= json color= h/help V/version
+    string join \n netns= all-netns destination= protocol= top= probe nat watch= system= from= json color= h/help V/version
 end
 
 function __fish_dayfly_needs_command
@@ -36,6 +36,7 @@ always\t'Also into a pipe'
 never\t'Not at all'"
 complete -c dayfly -n "__fish_dayfly_needs_command" -l all-netns -d 'Look at every network namespace of the host'
 complete -c dayfly -n "__fish_dayfly_needs_command" -l probe -d 'Ask the kernel itself about every port that the list of sockets leaves open. Sends no packet; needs CAP_NET_ADMIN'
+complete -c dayfly -n "__fish_dayfly_needs_command" -l nat -d 'Show the outer addresses of NAT instead: for each destination how many ports connections that pass through this host have left. Needs CAP_NET_ADMIN'
 complete -c dayfly -n "__fish_dayfly_needs_command" -l json -d 'Print JSON; docs/json.md explains every name'
 complete -c dayfly -n "__fish_dayfly_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dayfly -n "__fish_dayfly_needs_command" -s V -l version -d 'Print version'
@@ -60,6 +61,7 @@ always\t'Also into a pipe'
 never\t'Not at all'"
 complete -c dayfly -n "__fish_dayfly_using_subcommand show" -l all-netns -d 'Look at every network namespace of the host'
 complete -c dayfly -n "__fish_dayfly_using_subcommand show" -l probe -d 'Ask the kernel itself about every port that the list of sockets leaves open. Sends no packet; needs CAP_NET_ADMIN'
+complete -c dayfly -n "__fish_dayfly_using_subcommand show" -l nat -d 'Show the outer addresses of NAT instead: for each destination how many ports connections that pass through this host have left. Needs CAP_NET_ADMIN'
 complete -c dayfly -n "__fish_dayfly_using_subcommand show" -l json -d 'Print JSON; docs/json.md explains every name'
 complete -c dayfly -n "__fish_dayfly_using_subcommand show" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dayfly -n "__fish_dayfly_using_subcommand why" -l netns -d 'Look at this network namespace instead of the current one: a name of `ip netns`, a process id, or a path' -r

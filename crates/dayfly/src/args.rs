@@ -105,6 +105,11 @@ pub(crate) struct ShowArgs {
     #[arg(long)]
     pub(crate) probe: bool,
 
+    /// Show the outer addresses of NAT instead: for each destination how many ports connections that
+    /// pass through this host have left. Needs CAP_NET_ADMIN.
+    #[arg(long, conflicts_with_all = ["destination", "protocol", "probe"])]
+    pub(crate) nat: bool,
+
     /// Look again every SECONDS, until interrupted. With --json, one line of JSON each time.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) watch: Option<Duration>,
@@ -112,7 +117,7 @@ pub(crate) struct ShowArgs {
     /// Show the settings of a host with this operating system instead, by a name of `dayfly
     /// systems`, from what its own commands printed (--from).
     #[arg(long, value_name = "NAME", value_parser = system, requires = "from")]
-    #[arg(conflicts_with_all = ["netns", "all_netns", "destination", "protocol", "top", "probe", "watch"])]
+    #[arg(conflicts_with_all = ["netns", "all_netns", "destination", "protocol", "top", "probe", "nat", "watch"])]
     pub(crate) system: Option<&'static System>,
 
     /// Read the output of that system's commands from this file, or from standard input (-).

@@ -1,12 +1,13 @@
 //! What the rules look at.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use dayfly_ports::{PortRange, PortSet, Protocol};
 
 use super::sysctl_files::Assignment;
 use crate::blame::Accusation;
 use crate::ftp::server::ServerConfig;
+use crate::nat::NatRow;
 use crate::why::Shell;
 use crate::{Headroom, Socket};
 
@@ -108,7 +109,7 @@ pub struct ConfiguredPort {
 }
 
 /// Connection tracking (`nf_conntrack`).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Conntrack {
     /// Entries (`net.netfilter.nf_conntrack_count`).
     pub count: u64,
@@ -121,19 +122,6 @@ pub struct Conntrack {
     pub dropped: u64,
     /// How much both grew while the namespace was watched; 0 if it was not.
     pub failed_while_watched: u64,
-    /// Translated connections.
-    pub translations: Vec<Translation>,
-}
-
-/// How many connections to one destination share one translated source address.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Translation {
-    /// The protocol.
-    pub protocol: Protocol,
-    /// The address that the outside sees.
-    pub address: IpAddr,
-    /// Where they go.
-    pub destination: SocketAddr,
-    /// How many ports they take there.
-    pub ports: u32,
+    /// What translation leaves of every outer address.
+    pub translations: Vec<NatRow>,
 }

@@ -19,9 +19,7 @@ mod yaml;
 use std::fmt;
 use std::str::FromStr;
 
-pub use evidence::{
-    Blamed, ConfiguredPort, Conntrack, Evidence, Listening, NamespaceEvidence, Translation,
-};
+pub use evidence::{Blamed, ConfiguredPort, Conntrack, Evidence, Listening, NamespaceEvidence};
 pub use rules::RULES;
 
 use crate::why::Remedy;

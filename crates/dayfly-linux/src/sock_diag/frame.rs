@@ -26,8 +26,15 @@ pub enum Frame<'a> {
     },
     /// The request was refused; the errno, positive. 0 is an acknowledgement.
     Error(i32),
-    /// A frame of another kind, to be passed over.
-    Other(u16),
+    /// A frame of another kind.
+    Other {
+        /// Its `nlmsg_type`.
+        kind: u16,
+        /// What it carries.
+        payload: &'a [u8],
+        /// As for sockets.
+        interrupted: bool,
+    },
 }
 
 /// The frames of one received buffer. After the first error there are no more.
@@ -63,7 +70,7 @@ impl<'a> Frames<'a> {
             SOCK_DIAG_BY_FAMILY | TCPDIAG_GETSOCK => Frame::Socket { payload, interrupted },
             NLMSG_DONE => Frame::Done { interrupted, errno },
             NLMSG_ERROR => Frame::Error(errno),
-            other => Frame::Other(other),
+            kind => Frame::Other { kind, payload, interrupted },
         })
     }
 }
@@ -144,7 +151,7 @@ mod tests {
             Ok(vec![
                 Frame::Socket { payload: b"abcde", interrupted: false },
                 Frame::Socket { payload: b"", interrupted: true },
-                Frame::Other(7),
+                Frame::Other { kind: 7, payload: b"other", interrupted: false },
                 Frame::Error(13),
                 Frame::Done { interrupted: false, errno: 0 },
             ])

@@ -8,6 +8,8 @@ pub(crate) mod doctor_json;
 pub(crate) mod ftp;
 pub(crate) mod ftp_json;
 pub(crate) mod json;
+pub(crate) mod nat;
+pub(crate) mod nat_json;
 pub(crate) mod plan;
 pub(crate) mod plan_json;
 pub(crate) mod style;

@@ -2,6 +2,7 @@
 
 use crate::doctor::Conntrack;
 use crate::doctor::{Evidence, Found, NamespaceEvidence, Rule, Severity};
+use crate::nat::NatRow;
 
 pub(super) const RULE: Rule = Rule {
     code: "DF016",
@@ -13,12 +14,9 @@ pub(super) const RULE: Rule = Rule {
 
 /// From here on a new entry may find no room soon.
 const TABLE_FULL: f64 = 0.9;
-/// netfilter gives an outgoing connection a port of 1024-65535.
-const PORTS: f64 = 64512.0;
-/// It tries 128 + 64 + 32 + 16 + 8 ports and then gives up (`nf_nat_l4proto_unique_tuple` in
-/// `net/netfilter/nf_nat_core.c`).
-const PROBES: i32 = 248;
-/// At this fill one connection in 300,000 fails; at 98 % one in 150.
+/// What netfilter chooses from when the rule names no ports: 1024-65535.
+const UNRESTRICTED: u32 = 64_512;
+/// At this fill of them one connection in 300,000 fails; at 98 % one in 150.
 const NAT_FULL: f64 = 0.95;
 
 fn check(evidence: &Evidence) -> Vec<Found> {
@@ -44,28 +42,8 @@ fn findings(namespace: &NamespaceEvidence, conntrack: &Conntrack) -> Vec<Found> 
             ),
         );
     }
-    let crowded = conntrack.translations.iter();
-    for translation in crowded.filter(|one| f64::from(one.ports) >= PORTS * NAT_FULL) {
-        let fill = f64::from(translation.ports) / PORTS;
-        found.push(
-            Found::within(
-                namespace,
-                format!(
-                    "{} ports of {} are translated towards {} {}: {:.1} % of {PORTS}; {:.2} % of \
-                     new connections find none in {PROBES} tries and are dropped",
-                    translation.ports,
-                    translation.address,
-                    translation.protocol,
-                    translation.destination,
-                    fill * 100.0,
-                    fill.powi(PROBES) * 100.0,
-                ),
-            )
-            .remedy(
-                "translate to one more source address",
-                format!("{PORTS} ports more for each destination"),
-            ),
-        );
+    for row in conntrack.translations.iter().filter(|row| row.fill() >= NAT_FULL) {
+        found.push(crowded(namespace, row));
     }
     if conntrack.failed_while_watched > 0 && found.is_empty() {
         found.push(failing(namespace, conntrack));
@@ -79,6 +57,39 @@ fn findings(namespace: &NamespaceEvidence, conntrack: &Conntrack) -> Vec<Found> 
     found
 }
 
+/// An outer address has few ports left for a destination.
+fn crowded(namespace: &NamespaceEvidence, row: &NatRow) -> Found {
+    let NatRow { key, used, .. } = row;
+    let found = Found::within(
+        namespace,
+        format!(
+            "{used} ports of {} are translated towards {} {}: {:.1} % of {}; {:.2} % of new \
+             connections find none and are dropped",
+            key.address,
+            key.protocol,
+            key.destination,
+            row.fill() * 100.0,
+            row.room(),
+            row.failure_probability() * 100.0,
+        ),
+    );
+    let found = match &row.rule {
+        Some(rule) => found.and(format!("the ports come from the rule: {rule}")),
+        None => found,
+    };
+    let found = match row.ports.len() < UNRESTRICTED {
+        true => found.remedy(
+            "widen or leave out the ports of that rule",
+            format!("up to {UNRESTRICTED} ports for each destination"),
+        ),
+        false => found,
+    };
+    found.remedy(
+        "translate to one more source address",
+        format!("{} ports more for each destination", row.room()),
+    )
+}
+
 /// Connections fail now although neither table nor address is full: the rule that translates gives
 /// fewer ports, or two packets of one connection race.
 fn failing(namespace: &NamespaceEvidence, conntrack: &Conntrack) -> Found {
@@ -89,10 +100,10 @@ fn failing(namespace: &NamespaceEvidence, conntrack: &Conntrack) -> Found {
             conntrack.failed_while_watched
         ),
     );
-    if let Some(busiest) = conntrack.translations.iter().max_by_key(|one| one.ports) {
+    if let Some(busiest) = conntrack.translations.iter().max_by_key(|one| one.used) {
         found = found.and(format!(
             "the most ports of one address are translated from {} to {} {}: {}",
-            busiest.address, busiest.protocol, busiest.destination, busiest.ports
+            busiest.key.address, busiest.key.protocol, busiest.key.destination, busiest.used
         ));
     }
     found
@@ -112,8 +123,8 @@ mod tests {
     use dayfly_ports::Protocol;
 
     use super::*;
-    use crate::doctor::Translation;
     use crate::doctor::rules::fixture::{namespace, on};
+    use crate::nat::NatKey;
 
     fn found(conntrack: Conntrack) -> Vec<Found> {
         let mut one = namespace(vec![]);
@@ -147,17 +158,24 @@ mod tests {
 
     #[test]
     fn the_chance_to_find_no_port_is_said() {
-        let nat = |ports| Conntrack {
-            translations: vec![Translation {
-                protocol: Protocol::Tcp,
-                address: "192.0.2.1".parse().unwrap(),
-                destination: "198.51.100.7:443".parse().unwrap(),
-                ports,
+        let nat = |ports: &str, used| Conntrack {
+            translations: vec![NatRow {
+                key: NatKey {
+                    protocol: Protocol::Tcp,
+                    address: "192.0.2.1".parse().unwrap(),
+                    destination: "198.51.100.7:443".parse().unwrap(),
+                },
+                ports: ports.parse().unwrap(),
+                rule: None,
+                used,
+                time_wait: 0,
             }],
             ..Conntrack::default()
         };
-        assert!(found(nat(61_000)).is_empty());
-        let full = found(nat(63_868));
+        assert!(found(nat("1024-65535", 61_000)).is_empty());
+        let few = found(nat("40000-40019", 20));
+        assert!(few[0].remedies[0].action.starts_with("widen or leave out"), "{few:?}");
+        let full = found(nat("1024-65535", 63_868));
         assert!(full[0].evidence[0].contains("8.31 % of new connections"), "{full:?}");
     }
 }
