@@ -278,7 +278,9 @@ fn a_masquerade_rule_with_few_ports_drops_connections_in_silence() {
     assert_eq!((findings.len(), exit), (1, Some(1)), "{findings:?}");
     let said = findings[0]["evidence"].to_string();
     assert!(said.contains("while it was watched: clients see time-outs"), "{said}");
-    assert!(said.contains("translated from 10.9.0.1 to tcp 10.9.0.2:80: 20"), "{said}");
+    let cause = "20 ports of 10.9.0.1 are translated towards tcp 10.9.0.2:80: 100.0 % of 20";
+    assert!(said.contains(cause), "{said}");
+    assert!(said.contains("the rule: masquerade to :40000-40019"), "{said}");
     starved.end();
 
     nft(&near, "flush chain ip nat out; add rule ip nat out masquerade");

@@ -45,8 +45,11 @@ fn findings(namespace: &NamespaceEvidence, conntrack: &Conntrack) -> Vec<Found> 
     for row in conntrack.translations.iter().filter(|row| row.fill() >= NAT_FULL) {
         found.push(crowded(namespace, row));
     }
-    if conntrack.failed_while_watched > 0 && found.is_empty() {
-        found.push(failing(namespace, conntrack));
+    if conntrack.failed_while_watched > 0 {
+        match found.first_mut() {
+            Some(first) => *first = first.clone().and(refused(conntrack)),
+            None => found.push(failing(namespace, conntrack)),
+        }
     }
     if insert_failed > 0 && !found.is_empty() {
         found[0] = found[0].clone().and(format!(
@@ -93,13 +96,7 @@ fn crowded(namespace: &NamespaceEvidence, row: &NatRow) -> Found {
 /// Connections fail now although neither table nor address is full: the rule that translates gives
 /// fewer ports, or two packets of one connection race.
 fn failing(namespace: &NamespaceEvidence, conntrack: &Conntrack) -> Found {
-    let mut found = Found::within(
-        namespace,
-        format!(
-            "connection tracking refused {} packets while it was watched: clients see time-outs",
-            conntrack.failed_while_watched
-        ),
-    );
+    let mut found = Found::within(namespace, refused(conntrack));
     if let Some(busiest) = conntrack.translations.iter().max_by_key(|one| one.used) {
         found = found.and(format!(
             "the most ports of one address are translated from {} to {} {}: {}",
@@ -116,6 +113,13 @@ fn failing(namespace: &NamespaceEvidence, conntrack: &Conntrack) -> Found {
             "where only UDP fails (name look-ups): resolve through one local cache",
             "two queries from one socket at the same moment race for one entry",
         )
+}
+
+fn refused(conntrack: &Conntrack) -> String {
+    format!(
+        "connection tracking refused {} packets while it was watched: clients see time-outs",
+        conntrack.failed_while_watched
+    )
 }
 
 #[cfg(test)]
