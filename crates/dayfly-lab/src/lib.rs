@@ -2,3 +2,6 @@
 //! the reverse, from ports that were seen to the strategy that chose them.
 //!
 //! Pure: time, randomness and bytes are passed in.
+
+pub mod capture;
+pub mod identify;

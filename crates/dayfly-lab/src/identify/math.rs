@@ -1,0 +1,79 @@
+//! Sums of logarithms, and the logarithm of the gamma function.
+
+/// The logarithm of the sum of `exp` of each; minus infinity of none.
+pub(super) fn log_sum(logs: impl Iterator<Item = f64> + Clone) -> f64 {
+    let largest = logs.clone().fold(f64::NEG_INFINITY, f64::max);
+    if largest == f64::NEG_INFINITY {
+        return largest;
+    }
+    largest + logs.map(|log| (log - largest).exp()).sum::<f64>().ln()
+}
+
+/// ln of the gamma function for positive numbers: Stirling's series, after shifting the argument
+/// to where it converges. Good to nine digits.
+pub(super) fn ln_gamma(x: f64) -> f64 {
+    let mut shift = 0.0;
+    let mut x = x;
+    while x < 7.0 {
+        shift += x.ln();
+        x += 1.0;
+    }
+    let square = 1.0 / (x * x);
+    let series = (1.0 / 12.0 - square * (1.0 / 360.0 - square / 1260.0)) / x;
+    (x - 0.5) * x.ln() - x + 0.918_938_533_204_672_7 + series - shift
+}
+
+/// How likely `extra` failures are before `wanted` successes, for each probability of a failure:
+/// the negative binomial distribution.
+pub(super) fn negative_binomials(extra: f64, wanted: f64, failures: &[f64], chances: &mut [f64]) {
+    let ways = ln_gamma(extra + wanted) - ln_gamma(extra + 1.0) - ln_gamma(wanted);
+    for (failure, chance) in failures.iter().zip(chances) {
+        *chance = (ways + extra * failure.ln() + wanted * (1.0 - failure).ln()).exp();
+    }
+}
+
+/// How likely `hits` of `tries` are where a hit's probability itself has the distribution
+/// Beta(`a`, `b`).
+pub(super) fn beta_binomial(hits: f64, tries: f64, a: f64, b: f64) -> f64 {
+    if hits > tries {
+        return 0.0;
+    }
+    let choose = ln_gamma(tries + 1.0) - ln_gamma(hits + 1.0) - ln_gamma(tries - hits + 1.0);
+    let with = ln_gamma(hits + a) + ln_gamma(tries - hits + b) - ln_gamma(tries + a + b);
+    let without = ln_gamma(a) + ln_gamma(b) - ln_gamma(a + b);
+    (choose + with - without).exp()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn near(a: f64, b: f64) -> bool {
+        (a - b).abs() <= 1e-8 * b.abs().max(1.0)
+    }
+
+    #[test]
+    fn known_values() {
+        assert!(near(ln_gamma(1.0), 0.0) && near(ln_gamma(0.5), 0.572_364_942_924_7));
+        assert!(near(ln_gamma(11.0), 3_628_800_f64.ln()));
+        assert!(near(log_sum([0.0, 0.0].into_iter()), 2_f64.ln()));
+        assert_eq!(log_sum(std::iter::empty()), f64::NEG_INFINITY);
+        let mut chances = [0.0; 2];
+        negative_binomials(0.0, 3.0, &[0.5, 0.1], &mut chances);
+        assert!(near(chances[0], 0.125) && near(chances[1], 0.729));
+        assert!(near(beta_binomial(1.0, 2.0, 1.0, 1.0), 1.0 / 3.0));
+    }
+
+    #[test]
+    fn distributions_sum_to_one() {
+        let mut all = 0.0;
+        for extra in 0..400 {
+            let mut chances = [0.0];
+            negative_binomials(f64::from(extra), 5.0, &[0.4], &mut chances);
+            all += chances[0];
+        }
+        assert!(near(all, 1.0), "{all}");
+        let all = (0..=9).map(|hits| beta_binomial(f64::from(hits), 9.0, 0.2, 1.3)).sum();
+        assert!(near(all, 1.0), "{all}");
+    }
+}

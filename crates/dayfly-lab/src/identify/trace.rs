@@ -1,0 +1,73 @@
+//! The samples of one host as the models look at them.
+
+use super::collect::Sample;
+
+/// Ports in order, with what the models ask again and again.
+#[derive(Debug)]
+pub(super) struct Trace {
+    pub(super) looks: Vec<Look>,
+    /// How many different destinations.
+    pub(super) destinations: usize,
+}
+
+/// One opening.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Look {
+    pub(super) port: u32,
+    /// Destinations are numbered from 0 in the order of their first appearance.
+    pub(super) destination: usize,
+    /// Seconds from the first opening; none where the source does not tell.
+    pub(super) at: Option<f64>,
+    /// The opening before this one to the same destination.
+    pub(super) before: Option<usize>,
+}
+
+impl Trace {
+    /// More samples than this add nothing but time.
+    pub(super) const LONGEST: usize = 1000;
+
+    pub(super) fn new(samples: &[Sample]) -> Trace {
+        let samples = &samples[..samples.len().min(Trace::LONGEST)];
+        let start = samples.iter().filter_map(|sample| sample.time).min();
+        // Destinations come numbered, though not densely once a host has too many.
+        let mut last: Vec<(u32, usize)> = Vec::new();
+        let mut looks = Vec::with_capacity(samples.len());
+        for (index, sample) in samples.iter().enumerate() {
+            let known = last.iter().position(|(number, _)| *number == sample.destination);
+            let (destination, before) = match known {
+                Some(known) => {
+                    let before = std::mem::replace(&mut last[known].1, index);
+                    (known, Some(before))
+                }
+                None => {
+                    last.push((sample.destination, index));
+                    (last.len() - 1, None)
+                }
+            };
+            let at = sample.time.zip(start).map(|(time, start)| (time - start) as f64 / 1e9);
+            looks.push(Look { port: sample.port.into(), destination, at, before });
+        }
+        Trace { looks, destinations: last.len() }
+    }
+
+    /// The openings that meet a condition, as if there had been no others.
+    pub(super) fn only(&self, wanted: impl Fn(&Look) -> bool) -> Trace {
+        let mut last = vec![None; self.destinations];
+        let mut looks = Vec::new();
+        for look in self.looks.iter().filter(|look| wanted(look)) {
+            let before = last[look.destination].replace(looks.len());
+            looks.push(Look { before, ..*look });
+        }
+        Trace { looks, destinations: self.destinations }
+    }
+
+    /// Seconds between two openings.
+    pub(super) fn seconds(&self, from: usize, to: usize) -> Option<f64> {
+        Some((self.looks[to].at? - self.looks[from].at?).max(0.0))
+    }
+
+    /// The steps between openings to the same destination: earlier and later port.
+    pub(super) fn steps(&self) -> impl Iterator<Item = (&Look, &Look)> + '_ {
+        self.looks.iter().filter_map(|look| Some((self.looks.get(look.before?)?, look)))
+    }
+}
