@@ -26,7 +26,9 @@
 //! assert_eq!(headroom.destinations[0].free, 28_231);
 //! ```
 //!
-//! The rules are Linux'. They are written down where they are applied: the bucket rule and the
+//! Of other systems' sockets [`Usage`] says what holds whatever their rules are.
+//!
+//! The rules of [`Fold`] are Linux'. They are written down where they are applied: the bucket rule and the
 //! parity rule in `headroom`, the suspicion rule in `suspicion`, UDP's in `datagram`.
 
 pub mod blame;
@@ -40,9 +42,11 @@ mod port_bag;
 mod settings;
 mod socket;
 mod suspicion;
+mod usage;
 pub mod why;
 
 pub use datagram::UdpSource;
 pub use headroom::{Counts, Destination, DestinationKey, Fold, Headroom};
 pub use settings::{RangeSetting, Settings, TimeWaitReuse};
 pub use socket::{Socket, State};
+pub use usage::{DestinationUsage, Supply, SupplyUsage, Usage};

@@ -27,6 +27,9 @@ pub struct System {
     pub persists_in: &'static str,
     /// Commands that print what is set; [`System::read`] takes their outputs, one after another.
     pub reads: &'static [&'static str],
+    /// Commands that list its sockets; [`sockets::listed`](crate::sockets::listed) takes their
+    /// outputs, one after another.
+    pub sockets: &'static [&'static str],
     /// Who may change it.
     pub privilege: &'static str,
     /// How single ports are kept from being handed out; none if it cannot be done.
@@ -94,11 +97,21 @@ impl System {
     /// [`System::reads`] on one line, for the system's own shell.
     #[must_use]
     pub fn read_command(&self) -> String {
+        self.one_line(self.reads)
+    }
+
+    /// [`System::sockets`] as one command for the system's own shell.
+    #[must_use]
+    pub fn sockets_command(&self) -> String {
+        self.one_line(self.sockets)
+    }
+
+    fn one_line(&self, commands: &[&str]) -> String {
         let separator = match self.script {
             ScriptKind::Shell { .. } => "; ",
             ScriptKind::Batch => " & ",
         };
-        self.reads.join(separator)
+        commands.join(separator)
     }
 
     /// Whether any of its ranges can be changed.

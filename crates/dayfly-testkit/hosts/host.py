@@ -80,8 +80,15 @@ def boot(_):
         store.run_scripts("/data/adb/service.d", "")
 
 
-def netstat(_):
-    print(open("/etc/fakehost/netstat").read(), end="")
+def netstat(words):
+    """-f inet and -f inet6 part the families, -p PROTOCOL the protocols, as far as lines tell."""
+    for line in open("/etc/fakehost/netstat"):
+        name = line.split(" ")[0]
+        if "-f" in words and (words[words.index("-f") + 1] == "inet6") != name.endswith("6"):
+            continue
+        if "-p" in words and name[:3] in ("tcp", "udp") and not name.startswith(words[-1]):
+            continue
+        print(line, end="")
 
 
 def main():

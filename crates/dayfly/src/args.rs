@@ -10,6 +10,7 @@ use dayfly_ports::{PortRange, PortSet, Protocol};
 use dayfly_systems::{Class, SYSTEMS, System};
 
 use crate::ftp::args::FtpArgs;
+use crate::host::Address;
 use crate::subject::Subject;
 use crate::target::Target;
 
@@ -113,6 +114,12 @@ pub(crate) struct ShowArgs {
     /// Look again every SECONDS, until interrupted. With --json, one line of JSON each time.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) watch: Option<Duration>,
+
+    /// Show another host instead, of any operating system, through `ssh` and that host's own
+    /// commands. Nothing is installed there.
+    #[arg(long, value_name = "ssh://[USER@]HOST[:PORT]")]
+    #[arg(conflicts_with_all = ["netns", "all_netns", "probe", "system"])]
+    pub(crate) host: Option<Address>,
 
     /// Show the settings of a host with this operating system instead, by a name of `dayfly
     /// systems`, from what its own commands printed (--from).
@@ -220,8 +227,13 @@ pub(crate) struct PlanArgs {
     pub(crate) range: Option<PortRange>,
 
     /// Plan for this operating system, by a name of `dayfly systems`.
-    #[arg(long, value_name = "NAME", value_parser = system)]
-    pub(crate) system: &'static System,
+    #[arg(long, value_name = "NAME", value_parser = system, required_unless_present = "host")]
+    pub(crate) system: Option<&'static System>,
+
+    /// Plan for this host: its system and what is set there are asked from it, through `ssh`.
+    #[arg(long, value_name = "ssh://[USER@]HOST[:PORT]")]
+    #[arg(conflicts_with_all = ["system", "current"])]
+    pub(crate) host: Option<Address>,
 
     /// Change these protocols only, separated by commas, where the system tells them apart.
     #[arg(long, value_name = "PROTOCOL", value_delimiter = ',', value_parser = protocol)]

@@ -7,11 +7,22 @@ use dayfly_systems::{Request, When};
 use crate::args::PlanArgs;
 use crate::captured;
 use crate::error::Failure;
+use crate::host::{Remote, survey};
 use crate::render;
 
 pub(crate) fn run(args: &PlanArgs) -> Result<(), Failure> {
-    let current =
-        args.current.as_deref().map(|place| captured::read(args.system, place)).transpose()?;
+    let (system, current) = match (&args.host, args.system) {
+        (Some(address), _) => {
+            let remote = Remote::connect(address)?;
+            (remote.system(), Some(survey::settings(&remote)?))
+        }
+        (None, Some(system)) => {
+            let read = |place| captured::read(system, place);
+            (system, args.current.as_deref().map(read).transpose()?)
+        }
+        // The parser asks for one of them.
+        (None, None) => return Err(Failure::new("neither --system nor --host is given")),
+    };
     let request = Request {
         range: args.range,
         protocols: &args.protocol,
@@ -24,8 +35,7 @@ pub(crate) fn run(args: &PlanArgs) -> Result<(), Failure> {
         },
         current: current.as_ref(),
     };
-    let plan = args
-        .system
+    let plan = system
         .plan(&request)
         .map_err(|refusal| Failure::new(&refusal.message).hint(refusal.hint))?;
     if args.script {

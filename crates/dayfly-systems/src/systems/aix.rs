@@ -22,6 +22,7 @@ pub(super) static SYSTEM: System = System {
     unit: Unit::LowHigh,
     persists_in: "/etc/tunables/nextboot",
     reads: &["no -a"],
+    sockets: &["netstat -an -f inet", "netstat -an -f inet6"],
     privilege: "root",
     reserving: None,
     instead: "take a range above 1023",

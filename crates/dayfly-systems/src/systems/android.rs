@@ -25,6 +25,7 @@ pub(super) static SYSTEM: System = System {
     persists_in: "boot script, if rooted",
     reads: &["grep \"\" /proc/sys/net/ipv4/ip_local_port_range \
          /proc/sys/net/ipv4/ip_local_reserved_ports"],
+    sockets: &[crate::sockets::LINUX],
     privilege: "root (adb root or su), which SELinux grants to no app",
     reserving: Some("net.ipv4.ip_local_reserved_ports"),
     instead: "take a range from 1024-65535",

@@ -14,6 +14,7 @@ pub(super) static SYSTEM: System = System {
     unit: Unit::Constant,
     persists_in: "the kernel",
     reads: &["grep IPPORT_ /usr/include/netinet/in.h"],
+    sockets: &["netstat -an -f inet"],
     privilege: "root",
     reserving: None,
     instead: "build a kernel with other values of IPPORT_DYNAMIC and IPPORT_DYNAMIC_LAST in \

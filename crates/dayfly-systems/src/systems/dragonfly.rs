@@ -40,6 +40,7 @@ pub(super) static SYSTEM: System = System {
     unit: Unit::LowHigh,
     persists_in: "/etc/sysctl.conf",
     reads: &["sysctl net.inet.ip.portrange"],
+    sockets: &["netstat -anW -p tcp", "netstat -anW -p udp"],
     privilege: "root",
     reserving: None,
     instead: "the default and high classes take 1024-65535, the low class 1-1023",

@@ -34,6 +34,7 @@ pub(super) static SYSTEM: System = System {
         "/usr/bin/ndd -get /dev/udp udp_largest_anon_port",
         "cat /etc/rc.config.d/nddconf",
     ],
+    sockets: &["netstat -an -f inet", "netstat -an -f inet6"],
     privilege: "root",
     reserving: None,
     instead: "take a range from 1024-65535",

@@ -34,6 +34,7 @@ pub(super) static SYSTEM: System = System {
         "ipadm show-prop -p smallest_anon_port,largest_anon_port udp",
         "ipadm show-prop -p smallest_anon_port,largest_anon_port sctp",
     ],
+    sockets: &["netstat -an -f inet", "netstat -an -f inet6"],
     privilege: "root, or the profile \"Network Management\"",
     reserving: None,
     instead: "take a range from 1024-65535, and drop --persist where only the next boot was meant: \

@@ -15,6 +15,7 @@ pub(super) static SYSTEM: System = System {
     unit: Unit::Constant,
     persists_in: "the kernel",
     reads: &["grep IPPORT_ /usr/include/netinet/in.h"],
+    sockets: &["netstat -an -f inet"],
     privilege: "root",
     reserving: None,
     instead: "no systune group holds it: open 1024-65535 in firewalls in front of IRIX, or let the \

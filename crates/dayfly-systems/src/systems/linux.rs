@@ -29,6 +29,7 @@ pub(super) static SYSTEM: System = System {
     persists_in: "/etc/sysctl.d",
     reads: &["sysctl net.ipv4.ip_local_port_range net.ipv4.ip_local_reserved_ports \
          net.ipv4.ip_unprivileged_port_start"],
+    sockets: &[crate::sockets::LINUX],
     privilege: "root (CAP_NET_ADMIN in the network namespace)",
     reserving: Some(RESERVED),
     instead: "take a range from 1024-65535, or lower net.ipv4.ip_unprivileged_port_start first",

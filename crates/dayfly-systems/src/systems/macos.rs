@@ -42,6 +42,7 @@ pub(super) static SYSTEM: System = System {
     unit: Unit::LowHigh,
     persists_in: "a LaunchDaemon",
     reads: &["sysctl net.inet.ip.portrange"],
+    sockets: &["netstat -anW -p tcp", "netstat -anW -p udp"],
     privilege: "root (sudo)",
     reserving: None,
     instead: "the default and high classes take 1024-65535, the low class 1-1023",

@@ -55,6 +55,7 @@ pub(super) static SYSTEM: System = System {
         "sysctl net.inet6.ip6.anonportmin net.inet6.ip6.anonportmax net.inet6.ip6.lowportmin \
          net.inet6.ip6.lowportmax",
     ],
+    sockets: &["netstat -anv -f inet", "netstat -anv -f inet6"],
     privilege: "root",
     reserving: None,
     instead: "take two ports or more from 1024-65535; the low class takes 600-1023",

@@ -38,6 +38,7 @@ pub(super) static SYSTEM: System = System {
          net.inet.ip.porthilast",
         "sysctl net.inet.tcp.baddynamic net.inet.udp.baddynamic",
     ],
+    sockets: &["netstat -anv -f inet", "netstat -anv -f inet6"],
     privilege: "root",
     reserving: Some("net.inet.tcp.baddynamic, net.inet.udp.baddynamic"),
     instead: "begin at 1024 or above; the low class is built into the kernel",

@@ -34,6 +34,7 @@ pub(super) static SYSTEM: System = System {
         "/usr/sbin/ndd /dev/tcp tcp_smallest_anon_port tcp_largest_anon_port",
         "/usr/sbin/ndd /dev/udp udp_smallest_anon_port udp_largest_anon_port",
     ],
+    sockets: &["netstat -an -f inet", "netstat -an -f inet6"],
     privilege: "root",
     reserving: None,
     instead: "take a range from 1024-65535",

@@ -26,6 +26,7 @@ pub(super) static SYSTEM: System = System {
     unit: Unit::LowHigh,
     persists_in: "/etc/sysconfigtab",
     reads: &["/sbin/sysconfig -q inet ipport_userreserved ipport_userreserved_min"],
+    sockets: &["netstat -an -f inet", "netstat -an -f inet6"],
     privilege: "root",
     reserving: None,
     instead: "take a range from 1024-65535",

@@ -35,6 +35,7 @@ pub(super) static SYSTEM: System = System {
         "netsh int ipv4 show excludedportrange protocol=tcp",
         "netsh int ipv4 show excludedportrange protocol=udp",
     ],
+    sockets: &["netstat -anq || netstat -an"],
     privilege: "an administrator (an elevated prompt)",
     reserving: Some("netsh int ipv4 add excludedportrange"),
     instead: "take at least 255 ports, beginning at 1025 or above",

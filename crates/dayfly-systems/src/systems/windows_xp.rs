@@ -22,6 +22,7 @@ pub(super) static SYSTEM: System = System {
     unit: Unit::Top,
     persists_in: "the registry",
     reads: &[r"reg query HKLM\SYSTEM\CurrentControlSet\Services\Tcpip\Parameters"],
+    sockets: &["netstat -an"],
     privilege: "an administrator",
     reserving: Some("ReservedPorts (REG_MULTI_SZ)"),
     instead: "only the top can be set, from 5000 to 65534: ask for 1024-65534. To keep low ports \

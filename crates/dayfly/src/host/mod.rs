@@ -10,6 +10,7 @@ mod complaint;
 mod local;
 mod remote;
 mod ssh;
+pub(crate) mod survey;
 mod text;
 
 use std::fmt;

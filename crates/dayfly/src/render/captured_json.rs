@@ -1,9 +1,12 @@
 //! The JSON of `show --system`, schema version 1; `docs/json.md` explains every name.
 
+use std::net::IpAddr;
+
+use dayfly_insight::{DestinationUsage, SupplyUsage, Usage};
 use dayfly_systems::Found;
 use serde::Serialize;
 
-use super::json::{NoteObject, note};
+use super::json::{NoteObject, SocketsObject, note, sockets};
 use super::systems_json::{Ends, Scope};
 use crate::SCHEMA_VERSION;
 use crate::captured::Report;
@@ -14,10 +17,46 @@ pub(crate) struct Document {
     dayfly_version: &'static str,
     system: &'static str,
     title: &'static str,
+    host: Option<HostObject>,
     ranges: Vec<RangeObject>,
     reserved: Vec<ReservedObject>,
     unprivileged_floor: Option<u16>,
+    usage: Option<UsageObject>,
     degraded: Vec<NoteObject>,
+}
+
+#[derive(Serialize)]
+struct HostObject {
+    url: String,
+    version: String,
+}
+
+#[derive(Serialize)]
+struct UsageObject {
+    sockets: SocketsObject,
+    supplies: Vec<SupplyObject>,
+    destinations: Vec<DestinationObject>,
+}
+
+#[derive(Serialize)]
+struct SupplyObject {
+    protocol: &'static str,
+    family: &'static str,
+    usable: u32,
+    held: u32,
+    free_min: u32,
+}
+
+#[derive(Serialize)]
+struct DestinationObject {
+    protocol: &'static str,
+    source: IpAddr,
+    destination: IpAddr,
+    port: u16,
+    usable: u32,
+    used: u32,
+    time_wait: u32,
+    free_min: u32,
 }
 
 #[derive(Serialize)]
@@ -39,7 +78,8 @@ struct ReservedObject {
 }
 
 impl Document {
-    pub(crate) fn new(report: &Report) -> Self {
+    /// The report with the `top` destinations that hold most, or all of them.
+    pub(crate) fn new(report: &Report, top: Option<usize>) -> Self {
         let reserved = report.current.reserved.iter().map(|reserved| ReservedObject {
             protocols: reserved.protocols.iter().map(|protocol| protocol.name()).collect(),
             ports: reserved.ports.to_string(),
@@ -49,11 +89,45 @@ impl Document {
             dayfly_version: env!("CARGO_PKG_VERSION"),
             system: report.system.name,
             title: report.system.title,
+            host: report
+                .host
+                .as_ref()
+                .map(|host| HostObject { url: host.url.clone(), version: host.version.clone() }),
             ranges: report.current.ranges.iter().map(range).collect(),
             reserved: reserved.collect(),
             unprivileged_floor: report.current.floor,
+            usage: report.usage.as_ref().map(|found| usage(found, top.unwrap_or(usize::MAX))),
             degraded: report.degraded.iter().map(note).collect(),
         }
+    }
+}
+
+fn usage(usage: &Usage, top: usize) -> UsageObject {
+    let supply = |supply: &SupplyUsage| SupplyObject {
+        protocol: supply.protocol.name(),
+        family: match supply.ipv6 {
+            None => "any",
+            Some(false) => "ipv4",
+            Some(true) => "ipv6",
+        },
+        usable: supply.usable,
+        held: supply.held,
+        free_min: supply.free_min(),
+    };
+    let destination = |row: &DestinationUsage| DestinationObject {
+        protocol: row.key.protocol.name(),
+        source: row.key.source,
+        destination: row.key.destination,
+        port: row.key.port.number(),
+        usable: row.usable,
+        used: row.used,
+        time_wait: row.time_wait,
+        free_min: row.free_min,
+    };
+    UsageObject {
+        sockets: sockets(usage.counts),
+        supplies: usage.supplies.iter().map(supply).collect(),
+        destinations: usage.destinations.iter().take(top).map(destination).collect(),
     }
 }
 

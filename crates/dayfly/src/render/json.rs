@@ -53,7 +53,7 @@ struct RangeObject {
 }
 
 #[derive(Serialize)]
-struct SocketsObject {
+pub(super) struct SocketsObject {
     tcp: u64,
     time_wait: u64,
     udp: u64,
@@ -146,7 +146,7 @@ fn settings(settings: &Settings, usable: u32) -> SettingsObject {
     }
 }
 
-fn sockets(counts: Counts) -> SocketsObject {
+pub(super) fn sockets(counts: Counts) -> SocketsObject {
     SocketsObject {
         tcp: counts.tcp,
         time_wait: counts.time_wait,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use dayfly_insight::{Destination, DestinationKey, Headroom, TimeWaitReuse, UdpSource};
+use dayfly_insight::{Counts, Destination, DestinationKey, TimeWaitReuse, UdpSource};
 use dayfly_ports::Protocol;
 
 use super::bar::bar;
@@ -49,7 +49,7 @@ fn block(
 ) {
     let headroom = &report.headroom;
     wrapped(text, &headline(report), "  ", screen);
-    wrapped(text, &sockets(headroom), "  ", screen);
+    wrapped(text, &sockets(headroom.counts), "  ", screen);
 
     let destinations = &headroom.destinations;
     if destinations.is_empty() {
@@ -105,8 +105,7 @@ fn headline(report: &NamespaceReport) -> String {
 }
 
 /// `sockets: 14 tcp (3 TIME_WAIT, 2 listening), 5 udp`.
-fn sockets(headroom: &Headroom) -> String {
-    let counts = headroom.counts;
+pub(super) fn sockets(counts: Counts) -> String {
     let parts = [
         (counts.time_wait, "TIME_WAIT"),
         (counts.listeners, "listening"),
@@ -276,7 +275,7 @@ fn verdict(row: &Destination) -> Option<String> {
 fn ask(report: &NamespaceReport) -> Option<String> {
     let row = report.headroom.destinations.first()?;
     // `why` answers for TCP only.
-    let trouble = row.past_cliff() && row.key.protocol == Protocol::Tcp;
+    let trouble = row.past_cliff() && row.key.protocol == Protocol::Tcp && !report.is_remote;
     let place = report.netns.as_ref().map(|netns| format!(" --netns {netns}")).unwrap_or_default();
     trouble.then(|| format!("dayfly why {}{place}", row.key.remote()))
 }
@@ -305,7 +304,13 @@ fn udp(text: &mut String, rows: &[UdpSource]) {
 }
 
 /// Says how many rows the screen has no room for. `thing` is singular and plural.
-fn hidden(text: &mut String, thing: [&str; 2], all: usize, shown: usize, screen: Screen) {
+pub(super) fn hidden(
+    text: &mut String,
+    thing: [&str; 2],
+    all: usize,
+    shown: usize,
+    screen: Screen,
+) {
     let more = all.saturating_sub(shown);
     if more > 0 {
         let thing = if more == 1 { thing[0] } else { thing[1] };
@@ -314,7 +319,7 @@ fn hidden(text: &mut String, thing: [&str; 2], all: usize, shown: usize, screen:
     }
 }
 
-fn destination(key: &DestinationKey) -> String {
+pub(super) fn destination(key: &DestinationKey) -> String {
     let address = std::net::SocketAddr::new(key.destination, key.port.number());
     match key.protocol {
         Protocol::Tcp => address.to_string(),
@@ -322,7 +327,7 @@ fn destination(key: &DestinationKey) -> String {
     }
 }
 
-fn source(key: &DestinationKey) -> String {
+pub(super) fn source(key: &DestinationKey) -> String {
     format!("from {}", key.source)
 }
 

@@ -1,6 +1,7 @@
 //! `dayfly show`: how much room every destination has left.
 
 mod nat;
+mod remote;
 mod report;
 mod request;
 
@@ -8,6 +9,7 @@ use std::io::{IsTerminal, stdout};
 use std::thread;
 
 pub(crate) use nat::{NatNamespace, NatReport};
+use remote::Found;
 pub(crate) use report::{NamespaceReport, Report};
 use request::Format;
 pub(crate) use request::Request;
@@ -17,6 +19,7 @@ use serde::Serialize;
 use crate::args::{ColorChoice, ShowArgs};
 use crate::captured;
 use crate::error::Failure;
+use crate::host::Remote;
 use crate::render;
 
 /// Looks once, or every so often, and prints.
@@ -25,9 +28,11 @@ pub(crate) fn run(args: &ShowArgs) -> Result<(), Failure> {
         return captured::show(system, place, args.output);
     }
     let request = Request::resolve(args)?;
-    let once = |again| match args.nat {
-        true => print_nat(&request, &NatReport::collect(&request)?, again),
-        false => print(&request, &Report::collect(&request)?, again),
+    let remote = args.host.as_ref().map(Remote::connect).transpose()?;
+    let once = |again| match &remote {
+        Some(remote) => print_found(&request, remote::collect(remote, &request)?, again),
+        None if args.nat => print_nat(&request, &NatReport::collect(&request)?, again),
+        None => print(&request, &Report::collect(&request)?, again),
     };
     let Some(pause) = request.watch else {
         return once(false);
@@ -43,6 +48,19 @@ fn print(request: &Request, report: &Report, again: bool) -> Result<(), Failure>
         return print_json(&render::json::Document::new(report, request.top), again);
     };
     let table = render::table::table(report, request, render::Screen::of_terminal());
+    print_table(&table, color, again)
+}
+
+/// What another host told.
+fn print_found(request: &Request, found: Found, again: bool) -> Result<(), Failure> {
+    let report = match found {
+        Found::Linux(report) => return print(request, &report, again),
+        Found::Other(report) => report,
+    };
+    let Format::Table { color } = request.format else {
+        return print_json(&render::captured_json::Document::new(&report, request.top), again);
+    };
+    let table = render::captured::text(&report, request.top, render::Screen::of_terminal());
     print_table(&table, color, again)
 }
 

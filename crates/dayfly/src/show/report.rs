@@ -21,6 +21,8 @@ pub(crate) struct NamespaceReport {
     pub(crate) name: String,
     /// What `--netns` takes to look at it again; none for the caller's own.
     pub(crate) netns: Option<String>,
+    /// Whether it is another host's.
+    pub(crate) is_remote: bool,
     pub(crate) headroom: Headroom,
     /// What could not be seen of it.
     pub(crate) degraded: Vec<Note>,
@@ -70,6 +72,7 @@ fn look(request: &Request, namespace: &Namespace) -> Result<NamespaceReport, Obs
         id: namespace.id(),
         name: namespace.name().to_owned(),
         netns: (!namespace.is_own()).then(|| namespace.address().to_owned()),
+        is_remote: false,
         headroom,
         degraded: degraded.iter().map(note).collect(),
     })

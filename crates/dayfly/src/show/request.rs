@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use dayfly_insight::Destination;
+use dayfly_insight::{Destination, DestinationKey};
 use dayfly_linux::observe::Wishes;
 use dayfly_ports::Protocol;
 
@@ -97,11 +97,15 @@ impl Filter {
     }
 
     pub(crate) fn shows(&self, row: &Destination) -> bool {
+        self.shows_key(&row.key)
+    }
+
+    pub(crate) fn shows_key(&self, key: &DestinationKey) -> bool {
         let wanted = self.destination.as_ref().is_none_or(|wanted| {
-            wanted.addresses.contains(&row.key.destination)
-                && wanted.target.port().is_none_or(|port| port == row.key.port)
+            wanted.addresses.contains(&key.destination)
+                && wanted.target.port().is_none_or(|port| port == key.port)
         });
-        wanted && self.shows_protocol(row.key.protocol)
+        wanted && self.shows_protocol(key.protocol)
     }
 
     /// UDP ports do not depend on the destination: naming one hides them, naming UDP shows them.

@@ -1,0 +1,203 @@
+//! Other hosts, through a real sshd: what is shown, and what is planned from it.
+#![expect(clippy::unwrap_used, reason = "a broken fixture fails the test")]
+
+use std::process::Output;
+
+use dayfly_testkit::{FakeHost, Login, SocketOptions, needs, privileged};
+
+/// What dayfly says about a host: exit code, standard output, standard error.
+fn dayfly(host: &FakeHost, words: &str) -> String {
+    let mut command = host.command(env!("CARGO_BIN_EXE_dayfly"));
+    let url = host.url();
+    command.args(words.split(' ').map(|word| if word == "HOST" { &url } else { word }));
+    shown(command.env_remove("COLUMNS").output().unwrap())
+}
+
+fn shown(output: Output) -> String {
+    let code = output.status.code().unwrap();
+    let (out, err) = (String::from_utf8(output.stdout), String::from_utf8(output.stderr));
+    format!("[{code}]\n{}{}", out.unwrap(), err.unwrap())
+}
+
+const BSD: &str = "Active Internet connections (including servers)
+Proto Recv-Q Send-Q Local Address          Foreign Address        (state)
+tcp4       0      0 10.0.0.5.50000         198.51.100.7.443       ESTABLISHED
+tcp4       0      0 10.0.0.5.50001         198.51.100.7.443       TIME_WAIT
+tcp6       0      0 2001:db8::5.50002      2001:db8::7.443        ESTABLISHED
+tcp4       0      0 10.0.0.5.22            198.51.100.9.50000     ESTABLISHED
+tcp4       0      0 *.22                   *.*                    LISTEN
+udp4       0      0 *.514                  *.*
+";
+
+const SOLARIS: &str = "
+TCP: IPv4
+   Local Address        Remote Address    Swind Send-Q Rwind Recv-Q    State
+-------------------- -------------------- ----- ------ ----- ------ -----------
+      *.22                 *.*                0      0 49152      0 LISTEN
+10.0.0.5.50000       198.51.100.7.443     32120      0 24820      0 ESTABLISHED
+10.0.0.5.50001       198.51.100.7.443     32120      0 24820      0 TIME_WAIT
+";
+
+const WINDOWS: &str = "
+Active Connections
+
+  Proto  Local Address          Foreign Address        State
+  TCP    0.0.0.0:135            0.0.0.0:0              LISTENING
+  TCP    10.0.0.5:50000         198.51.100.7:443       ESTABLISHED
+  TCP    10.0.0.5:50001         198.51.100.7:443       TIME_WAIT
+  UDP    0.0.0.0:50005          *:*
+";
+
+fn list(system: &str) -> &'static str {
+    match system {
+        "solaris" | "illumos" => SOLARIS,
+        "windows" | "windows-xp" => WINDOWS,
+        _ => BSD,
+    }
+}
+
+/// A row of the table, on one host after the other.
+fn every(words: &str) -> String {
+    let mut all = String::new();
+    for system in [
+        "aix",
+        "bsdos",
+        "dragonfly",
+        "freebsd",
+        "hpux",
+        "illumos",
+        "irix",
+        "macos",
+        "netbsd",
+        "openbsd",
+        "solaris",
+        "tru64",
+        "windows",
+        "windows-xp",
+    ] {
+        let host = FakeHost::start(system);
+        host.netstat(list(system));
+        all += &format!("--- {system} ---\n{}", dayfly(&host, words));
+    }
+    all
+}
+
+#[test]
+fn every_system_shows_its_settings_and_sockets() {
+    privileged!();
+    needs!("sshd", "openssh-server");
+    insta::assert_snapshot!(every("--host HOST"));
+}
+
+/// The same sockets, seen from within by netlink and from without through ssh.
+#[test]
+fn linux_is_judged_as_from_within() {
+    privileged!();
+    needs!("sshd", "openssh-server");
+    let host = FakeHost::start("linux");
+    let namespace = host.namespace();
+    namespace.sysctl("net.ipv4.ip_local_port_range", "40000 40019");
+    namespace.sysctl("net.ipv4.ip_local_reserved_ports", "40003,40010-40012");
+    let kept = namespace.run(|| {
+        let tcp = SocketOptions::tcp();
+        let (four, six) = ("127.0.0.1:80".parse().unwrap(), "[::1]:81".parse().unwrap());
+        let servers = [tcp.listen(four).unwrap(), tcp.listen(six).unwrap()];
+        let blocked = tcp.listen("127.0.0.1:40005".parse().unwrap()).unwrap();
+        let clients: Vec<_> =
+            [four, four, four, six].iter().map(|to| tcp.connect(*to).unwrap()).collect();
+        (servers, blocked, clients)
+    });
+    let json = |words: &[&str]| -> serde_json::Value {
+        let mut command = host.command(env!("CARGO_BIN_EXE_dayfly"));
+        let output = command.arg("show").args(words).arg("--json").output().unwrap();
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    // Neither ssh's own connection, which comes and goes, nor what only one side can see.
+    let rows = |report: &serde_json::Value| {
+        let namespace = &report["namespaces"][0];
+        let rows = namespace["destinations"].as_array().unwrap().iter();
+        let rows: Vec<_> = rows.filter(|row| row["port"] != 22).cloned().collect();
+        (namespace["id"].clone(), namespace["settings"].clone(), rows)
+    };
+    let (within, without) = (json(&[]), json(&["--host", &host.url()]));
+    let (within, without) = (rows(&within), rows(&without));
+    assert_eq!(within.0, without.0);
+    assert_eq!(within.1["reserved"], without.1["reserved"]);
+    assert_eq!(within.1["tw_reuse"], without.1["tw_reuse"]);
+    assert_eq!(within.2.len(), 2);
+    for (within, without) in within.2.iter().zip(&without.2) {
+        for name in ["destination", "port", "source", "usable", "used", "time_wait"] {
+            assert_eq!(within[name], without[name], "{name}");
+        }
+    }
+    drop(kept);
+}
+
+#[test]
+fn plans_come_from_what_is_set_there() {
+    privileged!();
+    needs!("sshd", "openssh-server");
+    let host = FakeHost::start("solaris");
+    let _ = host.sh("ndd -set /dev/tcp tcp_largest_anon_port 40000");
+    insta::assert_snapshot!(dayfly(&host, "plan --host HOST 49152-61000"));
+    let script = dayfly(&host, "plan --host HOST 49152-61000 --runtime --script");
+    assert!(script.contains("tcp_largest_anon_port 61000"), "{script}");
+}
+
+/// What a host prints can neither paint on the terminal nor become a command.
+#[test]
+fn a_hostile_host_gains_nothing() {
+    privileged!();
+    needs!("sshd", "openssh-server");
+    let host = FakeHost::start("freebsd");
+    let _ = host.sh(
+        "printf '#!/bin/sh\nprintf \"net.inet.ip.portrange.first: \\033]0;owned\\007\\033[2J\\n\"\n' > /tmp/x
+        rm /usr/sbin/sysctl /usr/bin/sysctl; mv /tmp/x /usr/sbin/sysctl; chmod 755 /usr/sbin/sysctl",
+    );
+    let said = dayfly(&host, "--host HOST");
+    assert!(said.starts_with("[2]\nerror: ssh://root@127.0.0.1: line 1: "), "{said}");
+    assert!(!said.contains(|c: char| c.is_control() && c != '\n'), "{said:?}");
+    let _ = host.sh("printf '#!/bin/sh\nprintf \"Free\\033[31mBSD\\n\"\n' > /tmp/x
+        rm /usr/bin/uname /usr/sbin/uname; mv /tmp/x /usr/bin/uname; chmod 755 /usr/bin/uname");
+    let said = dayfly(&host, "--host HOST");
+    assert!(
+        said.contains("its operating system is \"Free?[31mBSD\", which is not known"),
+        "{said}"
+    );
+    for url in ["ssh://-oProxyCommand=id", "ssh://a`id`", "ssh://x;id", "db"] {
+        let output = host.command(env!("CARGO_BIN_EXE_dayfly")).args(["--host", url]).output();
+        let said = shown(output.unwrap());
+        assert!(said.starts_with("[2]\nerror: invalid value"), "{said}");
+    }
+}
+
+#[test]
+fn what_goes_wrong_is_a_sentence() {
+    privileged!();
+    needs!("sshd", "openssh-server");
+    let host = FakeHost::start("aix");
+    let mut all = dayfly(&host, "--host HOST --netns x");
+    all += &dayfly(&host, "plan --host HOST --system aix 49152-65535");
+    all += &dayfly(&host, "plan 49152-65535");
+    all += &dayfly(&host, "--host ssh://127.0.0.1:9");
+    let _ = host.sh("rm /usr/bin/no /usr/sbin/no");
+    all += &dayfly(&host, "--host HOST");
+    let foreign = FakeHost::with_login("hpux", Login::Foreign);
+    all += &dayfly(&foreign, "--host HOST");
+    insta::assert_snapshot!(all);
+}
+
+#[test]
+fn another_host_as_json() {
+    privileged!();
+    needs!("sshd", "openssh-server");
+    let host = FakeHost::start("macos");
+    host.netstat(BSD);
+    insta::assert_snapshot!(dayfly(&host, "--host HOST --json"));
+    let narrow = host
+        .command(env!("CARGO_BIN_EXE_dayfly"))
+        .args(["--host", &host.url()])
+        .env("COLUMNS", "60")
+        .output();
+    insta::assert_snapshot!("sixty_columns", shown(narrow.unwrap()));
+}
