@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_dayfly_global_optspecs
-    string join \n netns= all-netns destination= protocol= top= probe nat watch= system= from= json color= h/help V/version
+    string join \n netns= all-netns destination= protocol= top= probe nat watch= host= system= from= json color= h/help V/version
 end
 
 function __fish_dayfly_needs_command
@@ -29,6 +29,7 @@ complete -c dayfly -n "__fish_dayfly_needs_command" -l destination -d 'Show this
 complete -c dayfly -n "__fish_dayfly_needs_command" -l protocol -d 'Show these protocols only: tcp, udp, sctp, separated by commas' -r
 complete -c dayfly -n "__fish_dayfly_needs_command" -l top -d 'Show the N fullest destinations. Without it the table fits the screen, and JSON has all' -r
 complete -c dayfly -n "__fish_dayfly_needs_command" -l watch -d 'Look again every SECONDS, until interrupted. With --json, one line of JSON each time' -r
+complete -c dayfly -n "__fish_dayfly_needs_command" -l host -d 'Show another host instead, of any operating system, through `ssh` and that host\'s own commands. Nothing is installed there' -r
 complete -c dayfly -n "__fish_dayfly_needs_command" -l system -d 'Show the settings of a host with this operating system instead, by a name of `dayfly systems`, from what its own commands printed (--from)' -r
 complete -c dayfly -n "__fish_dayfly_needs_command" -l from -d 'Read the output of that system\'s commands from this file, or from standard input (-)' -r
 complete -c dayfly -n "__fish_dayfly_needs_command" -l color -d 'When to use colour. NO_COLOR is respected' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
@@ -54,6 +55,7 @@ complete -c dayfly -n "__fish_dayfly_using_subcommand show" -l destination -d 'S
 complete -c dayfly -n "__fish_dayfly_using_subcommand show" -l protocol -d 'Show these protocols only: tcp, udp, sctp, separated by commas' -r
 complete -c dayfly -n "__fish_dayfly_using_subcommand show" -l top -d 'Show the N fullest destinations. Without it the table fits the screen, and JSON has all' -r
 complete -c dayfly -n "__fish_dayfly_using_subcommand show" -l watch -d 'Look again every SECONDS, until interrupted. With --json, one line of JSON each time' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand show" -l host -d 'Show another host instead, of any operating system, through `ssh` and that host\'s own commands. Nothing is installed there' -r
 complete -c dayfly -n "__fish_dayfly_using_subcommand show" -l system -d 'Show the settings of a host with this operating system instead, by a name of `dayfly systems`, from what its own commands printed (--from)' -r
 complete -c dayfly -n "__fish_dayfly_using_subcommand show" -l from -d 'Read the output of that system\'s commands from this file, or from standard input (-)' -r
 complete -c dayfly -n "__fish_dayfly_using_subcommand show" -l color -d 'When to use colour. NO_COLOR is respected' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
@@ -96,6 +98,7 @@ never\t'Not at all'"
 complete -c dayfly -n "__fish_dayfly_using_subcommand systems" -l json -d 'Print JSON; docs/json.md explains every name'
 complete -c dayfly -n "__fish_dayfly_using_subcommand systems" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dayfly -n "__fish_dayfly_using_subcommand plan" -l system -d 'Plan for this operating system, by a name of `dayfly systems`' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand plan" -l host -d 'Plan for this host: its system and what is set there are asked from it, through `ssh`' -r
 complete -c dayfly -n "__fish_dayfly_using_subcommand plan" -l protocol -d 'Change these protocols only, separated by commas, where the system tells them apart' -r
 complete -c dayfly -n "__fish_dayfly_using_subcommand plan" -l class -d 'Which class of ranges to change, on the BSDs' -r -f -a "default\t'All that ask for nothing else'
 high\t'Those that ask for IP_PORTRANGE_HIGH'

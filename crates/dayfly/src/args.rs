@@ -37,6 +37,7 @@ Examples:
   dayfly --destination db:5432            one destination, connected or not
   dayfly --all-netns --top 5              the fullest five of every namespace
   dayfly --json | jq '.namespaces[0].destinations[0]'
+  dayfly --host ssh://root@db             another host, of any operating system
   dayfly plan --system freebsd 49152-65535
 
 The bar:
@@ -68,7 +69,8 @@ pub(crate) enum Verb {
     /// Print the native steps that change a system's range, with checks and undo. Changes nothing.
     ///
     /// The steps go from what is set to what is wanted, in an order that is valid at each moment.
-    /// What is set is read from the output of the system's own commands (--current); `dayfly systems
+    /// What is set is asked from a host (--host), or read from the output of the system's own commands
+    /// (--current); `dayfly systems
     /// --json` names them. Without it the plan is right from every state, and its undo leads to the
     /// system's defaults.
     Plan(PlanArgs),
@@ -118,7 +120,7 @@ pub(crate) struct ShowArgs {
     /// Show another host instead, of any operating system, through `ssh` and that host's own
     /// commands. Nothing is installed there.
     #[arg(long, value_name = "ssh://[USER@]HOST[:PORT]")]
-    #[arg(conflicts_with_all = ["netns", "all_netns", "probe", "system"])]
+    #[arg(conflicts_with_all = ["netns", "all_netns", "probe", "system", "nat"])]
     pub(crate) host: Option<Address>,
 
     /// Show the settings of a host with this operating system instead, by a name of `dayfly
