@@ -22,6 +22,21 @@ pub trait Availability {
     fn select_free(&self, range: PortRange, rank: u32) -> Option<Port> {
         select(self, range, rank)
     }
+
+    /// The first free port of those `start`, `start + step`, `start + 2 * step` and so on above the
+    /// low end, wrapping within the range, until all of them have been looked at. The range's length
+    /// has to be a multiple of `step`; `start` counts modulo the length.
+    ///
+    /// What most systems do to find a port, so whoever keeps a bitmap answers it by the word.
+    fn first_free(&self, range: PortRange, start: u32, step: u32) -> Option<Port> {
+        let (len, step) = (range.len(), step.max(1));
+        let start = start % len;
+        (0..len.div_ceil(step))
+            .map(|tried| start + tried * step)
+            .map(|offset| if offset >= len { offset - len } else { offset })
+            .map(|offset| Port::new(range.low().number() + offset as u16))
+            .find(|port| self.is_free(*port))
+    }
 }
 
 pub(crate) fn count<A: Availability + ?Sized>(free: &A, range: PortRange) -> u32 {

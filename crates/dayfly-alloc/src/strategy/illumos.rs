@@ -3,7 +3,7 @@
 
 use dayfly_ports::{Port, PortRange};
 
-use super::{Request, Strategy, at, walk};
+use super::{Request, Strategy, at};
 use crate::Random;
 
 /// The anonymous port of illumos, 32768-65535 by default.
@@ -37,6 +37,6 @@ impl Strategy for Illumos {
             start = at(self.range, u32::from(start.number()).checked_rem(len - 1).unwrap_or(0));
         }
         let offset = start.number() - self.range.low().number();
-        walk(request.free, self.range, u32::from(offset), len)
+        request.free.first_free(self.range, u32::from(offset), 1)
     }
 }

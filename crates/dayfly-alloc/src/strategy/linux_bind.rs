@@ -50,6 +50,13 @@ fn half(request: &Request<'_>, random: &mut dyn Random, low: u32, end: u32) -> O
         remaining &= !1;
     }
     let odd = random.below(remaining) | 1;
+    if remaining == end - low
+        && let Ok(even_length) = PortRange::new(low as u16, (end - 1) as u16)
+    {
+        let mut passes = [odd, odd - 1].into_iter();
+        return passes.find_map(|start| request.free.first_free(even_length, start, 2));
+    }
+    // An odd number of ports: the wrap goes one port past the last one it looks at.
     for offset in [odd, odd - 1] {
         let mut port = low + offset;
         for _ in (0..remaining).step_by(2) {

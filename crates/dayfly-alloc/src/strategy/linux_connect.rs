@@ -1,11 +1,9 @@
 //! Linux, automatic port of a TCP `connect()`: `__inet_hash_connect` in
 //! `net/ipv4/inet_hashtables.c`.
 
-use alloc::boxed::Box;
-use alloc::vec;
-
 use dayfly_ports::{Port, PortRange};
 
+use super::counters::Counters;
 use super::{Request, Strategy, at, keyed_hash, secret};
 use crate::{Random, Tick};
 
@@ -47,7 +45,7 @@ pub struct LinuxConnect {
     period: Option<Tick>,
     epoch: Tick,
     secret: Option<(u64, u64)>,
-    table: Box<[u32]>,
+    table: Counters,
 }
 
 impl LinuxConnect {
@@ -63,7 +61,7 @@ impl LinuxConnect {
         let old = matches!(version, LinuxVersion::Before4_2 | LinuxVersion::From4_2);
         let step = if old { 1 } else { 2 };
         let period = period.filter(|period| *period > 0);
-        let table = vec![0; counters].into();
+        let table = Counters::new(counters);
         LinuxConnect { range, version, step, width: 0, period, epoch: 0, secret: None, table }
     }
 
@@ -79,6 +77,30 @@ impl LinuxConnect {
     #[must_use]
     pub fn with_step_width(self, width: u32) -> Self {
         LinuxConnect { width, ..self }
+    }
+
+    /// One pass of a search whose step width is not 1: the port, and how far the counter moves.
+    fn in_strides(
+        &self,
+        request: &Request<'_>,
+        first: u32,
+        stride: u32,
+        step: u32,
+        remaining: u32,
+    ) -> Option<(Port, u32)> {
+        let (mut offset, mut tried) = (first, 0);
+        while tried < remaining {
+            if offset >= remaining {
+                offset -= remaining;
+            }
+            let port = at(self.range, offset);
+            if request.free.is_free(port) {
+                return Some((port, tried));
+            }
+            tried += step;
+            offset += stride;
+        }
+        None
     }
 
     /// How far one search moves from probe to probe.
@@ -107,18 +129,17 @@ impl Strategy for LinuxConnect {
     }
 
     fn pick(&mut self, request: &Request<'_>, random: &mut dyn Random) -> Option<Port> {
-        if self.secret.is_none() && self.table.len() > 1 {
-            // Filled once (net_get_random_once); the older single counter starts at 0.
-            self.table.iter_mut().for_each(|counter| *counter = random.next_u32());
-        }
         let epoch = self.period.map_or(0, |period| request.now / period);
         let secret = match self.secret {
             Some(secret) if self.epoch == epoch => secret,
-            _ => *self.secret.insert(secret(random)),
+            _ => {
+                self.table.forget();
+                *self.secret.insert(secret(random))
+            }
         };
         self.epoch = epoch;
         let hash = keyed_hash(request.key, secret);
-        let counter = self.table[hash as usize % self.table.len()];
+        let counter = *self.table.of(hash, random);
         // A range of an odd number of ports loses its last one, unless steps of 1 reach it.
         let mut remaining = self.range.len();
         let step = self.step.min(remaining);
@@ -129,30 +150,34 @@ impl Strategy for LinuxConnect {
         let even = self.version == LinuxVersion::From4_2;
         let start = if even { sum & !1 } else { sum } % remaining;
         let stride = self.stride(remaining, step, random);
-        let counter = &mut self.table[hash as usize % self.table.len()];
         // With steps of 2 the first pass has the low end's parity and the second the other.
         for pass in 0..step {
-            let mut offset = start - start % step + pass;
-            let mut tried = 0;
-            while tried < remaining {
-                if offset >= remaining {
-                    offset -= remaining;
-                }
-                let port = at(self.range, offset);
-                if request.free.is_free(port) {
-                    let moved = tried + step;
-                    let moved = match self.version {
-                        LinuxVersion::Before4_2 | LinuxVersion::From4_6 => moved,
-                        LinuxVersion::From4_2 => (tried + 2) & !1,
-                        LinuxVersion::From5_12 if random.below(16) == 0 => moved + step,
-                        LinuxVersion::From5_12 => moved,
-                        LinuxVersion::From5_18 => tried.max(random.below(8) * step) + step,
-                    };
-                    *counter = counter.wrapping_add(moved);
-                    return Some(port);
-                }
-                tried += step;
-                offset += stride;
+            let first = start - start % step + pass;
+            let found = if stride == step {
+                let looked_at = PortRange::new(
+                    self.range.low().number(),
+                    at(self.range, remaining - 1).number(),
+                );
+                let looked_at = looked_at.unwrap_or(self.range);
+                request.free.first_free(looked_at, first, step).map(|port| {
+                    let offset = u32::from(port.number() - self.range.low().number());
+                    (port, (offset + remaining - first) % remaining)
+                })
+            } else {
+                self.in_strides(request, first, stride, step, remaining)
+            };
+            if let Some((port, tried)) = found {
+                let moved = tried + step;
+                let moved = match self.version {
+                    LinuxVersion::Before4_2 | LinuxVersion::From4_6 => moved,
+                    LinuxVersion::From4_2 => (tried + 2) & !1,
+                    LinuxVersion::From5_12 if random.below(16) == 0 => moved + step,
+                    LinuxVersion::From5_12 => moved,
+                    LinuxVersion::From5_18 => tried.max(random.below(8) * step) + step,
+                };
+                let counter = self.table.of(hash, random);
+                *counter = counter.wrapping_add(moved);
+                return Some(port);
             }
         }
         None

@@ -20,6 +20,7 @@
 //! | [`Windows`] | what is documented of it | no |
 //! | [`Vpp`] | VPP's NAT44 | yes |
 
+mod counters;
 mod illumos;
 mod linux_bind;
 mod linux_connect;
@@ -82,15 +83,6 @@ pub trait Strategy {
 /// The port `offset` above the low end of a range.
 fn at(range: PortRange, offset: u32) -> Port {
     Port::new(range.low().number().wrapping_add(offset as u16))
-}
-
-/// The first free port among `count` from `start` upwards, wrapping to the low end.
-fn walk(free: &dyn Availability, range: PortRange, start: u32, count: u32) -> Option<Port> {
-    let len = range.len();
-    let start = start % len;
-    (start..start + count)
-        .map(|offset| at(range, if offset >= len { offset - len } else { offset }))
-        .find(|port| free.is_free(*port))
 }
 
 /// A keyed hash of a key's addresses and remote port, SipHash-1-3: the F and G of RFC 6056.

@@ -2,7 +2,7 @@
 
 use dayfly_ports::{Port, PortRange};
 
-use super::{Request, Strategy, at, keyed_hash, secret, walk};
+use super::{Request, Strategy, at, keyed_hash, secret};
 use crate::Random;
 
 /// The algorithms by NetBSD's names.
@@ -90,7 +90,7 @@ impl Strategy for NetBsd {
                 }
                 None
             }
-            NetBsdAlgorithm::RandomStart => walk(request.free, range, random.below(len), len),
+            NetBsdAlgorithm::RandomStart => request.free.first_free(range, random.below(len), 1),
             NetBsdAlgorithm::RandomPick => (0..len)
                 .map(|_| at(range, random.below(len)))
                 .find(|port| request.free.is_free(*port)),

@@ -5,7 +5,7 @@
 
 use dayfly_ports::{Port, PortRange};
 
-use super::{Request, Strategy, at, walk};
+use super::{Request, Strategy, at};
 use crate::Random;
 
 /// RFC 6056 section 3.3.1, "Simple Port Randomization Algorithm": a random port of the range, then
@@ -33,7 +33,7 @@ impl Strategy for SimpleRandomStart {
 
     fn pick(&mut self, request: &Request<'_>, random: &mut dyn Random) -> Option<Port> {
         let len = self.range.len();
-        walk(request.free, self.range, random.below(len), len)
+        request.free.first_free(self.range, random.below(len), 1)
     }
 }
 
@@ -68,7 +68,7 @@ impl Strategy for FreeBsd {
         if self.randomized {
             self.last = random.below(len - 1);
         }
-        let found = walk(request.free, self.range, self.last + 1, len)?;
+        let found = request.free.first_free(self.range, self.last + 1, 1)?;
         self.last = u32::from(found.number() - self.range.low().number());
         Some(found)
     }
@@ -98,7 +98,7 @@ impl Strategy for OpenBsd {
 
     fn pick(&mut self, request: &Request<'_>, random: &mut dyn Random) -> Option<Port> {
         let len = self.range.len();
-        walk(request.free, self.range, random.below(len - 1) + 1, len)
+        request.free.first_free(self.range, random.below(len - 1) + 1, 1)
     }
 }
 
@@ -129,7 +129,7 @@ impl Strategy for Windows {
     fn pick(&mut self, request: &Request<'_>, random: &mut dyn Random) -> Option<Port> {
         let len = self.range.len();
         let start = self.next.unwrap_or_else(|| random.below(len));
-        let found = walk(request.free, self.range, start, len)?;
+        let found = request.free.first_free(self.range, start, 1)?;
         let offset = found.number() - at(self.range, 0).number();
         self.next = Some(u32::from(offset) + 1);
         Some(found)

@@ -2,7 +2,7 @@
 
 use dayfly_ports::{Port, PortRange};
 
-use super::{Request, Strategy, at};
+use super::{Request, Strategy};
 use crate::Random;
 
 /// The global counter that RFC 6056 was written against: the next port, wrapping, first free wins.
@@ -68,13 +68,8 @@ impl Strategy for Sequential {
     fn pick(&mut self, request: &Request<'_>, random: &mut dyn Random) -> Option<Port> {
         let len = self.range.len();
         let next = self.next.get_or_insert_with(|| random.below(len));
-        for _ in 0..len {
-            let port = at(self.range, *next);
-            *next = (*next + 1) % len;
-            if request.free.is_free(port) {
-                return Some(port);
-            }
-        }
-        None
+        let found = request.free.first_free(self.range, *next, 1)?;
+        *next = (u32::from(found.number() - self.range.low().number()) + 1) % len;
+        Some(found)
     }
 }

@@ -28,6 +28,12 @@ impl Vpp {
         (thread < threads).then_some(Vpp { slice })
     }
 
+    /// Over these ports, whichever thread owns them.
+    #[must_use]
+    pub const fn over(slice: PortRange) -> Self {
+        Vpp { slice }
+    }
+
     /// The ports that the thread owns.
     #[must_use]
     pub const fn slice(&self) -> PortRange {
