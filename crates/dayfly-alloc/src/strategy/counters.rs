@@ -8,6 +8,8 @@ use crate::Random;
 
 /// So many are searched one by one; past that the table is laid out whole.
 const FEW: usize = 16;
+/// A table of so many is laid out at once: a page at most.
+const SMALL: u32 = 1 << 10;
 
 /// Counters of 32 bits that start at random, or the single one of older kernels, which starts at 0.
 ///
@@ -29,6 +31,13 @@ impl Counters {
     /// Whether there is one for all destinations.
     pub(super) const fn is_single(&self) -> bool {
         self.size <= 1
+    }
+
+    /// Lays out a small table, once.
+    pub(super) fn begin(&mut self, random: &mut dyn Random) {
+        if !self.is_single() && self.size <= SMALL && self.all.is_empty() {
+            self.lay_out(random);
+        }
     }
 
     /// The counter that belongs to this hash.

@@ -129,6 +129,7 @@ impl Strategy for LinuxConnect {
     }
 
     fn pick(&mut self, request: &Request<'_>, random: &mut dyn Random) -> Option<Port> {
+        self.table.begin(random);
         let epoch = self.period.map_or(0, |period| request.now / period);
         let secret = match self.secret {
             Some(secret) if self.epoch == epoch => secret,
