@@ -1,6 +1,7 @@
 //! dayfly's own chores: `cargo xtask test`, `fuzz`, `generate`, `bench`.
 
 mod bench;
+mod daemons;
 mod fuzz;
 mod generate;
 mod shell;

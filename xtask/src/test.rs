@@ -1,9 +1,10 @@
 //! `cargo xtask test`: everything that can fail, the privileged tests included.
 
+use crate::daemons::Quiet;
 use crate::shell::{self, Done};
 
 /// What tests run, how to see that it is there, and the Debian package it comes from.
-const NEEDED: [(&str, &[&str], &str); 13] = [
+const NEEDED: [(&str, &[&str], &str); 20] = [
     ("ip", &["-V"], "iproute2"),
     ("ss", &["-V"], "iproute2"),
     ("/usr/bin/python3", &["-V"], "python3"),
@@ -18,6 +19,13 @@ const NEEDED: [(&str, &[&str], &str); 13] = [
     ("test", &["-x", "/usr/sbin/sshd"], "openssh-server"),
     ("ssh", &["-V"], "openssh-client"),
     ("tcsh", &["--version"], "tcsh"),
+    ("openssl", &["version"], "openssl"),
+    ("lftp", &["--version"], "lftp"),
+    ("vsftpd", &["-v"], "vsftpd"),
+    ("/usr/bin/python3", &["-c", "import pyftpdlib"], "python3-pyftpdlib"),
+    ("/usr/bin/python3", &["-c", "import OpenSSL"], "python3-openssl"),
+    ("in.tftpd", &["-V"], "tftpd-hpa"),
+    ("tftp", &["-V"], "tftp-hpa"),
 ];
 
 /// The model checker takes the place of threads and atomics, so what it checks is a build of its
@@ -68,6 +76,7 @@ fn install() -> Done {
         eprintln!("some tests will be skipped; to run them: sudo apt-get {}", words.join(" "));
         return Ok(());
     }
+    let _quiet = Quiet::begin()?;
     shell::run("apt-get", &["update", "--quiet"])?;
     shell::run("apt-get", &words)
 }

@@ -74,7 +74,11 @@ fn pure_ftpd(words: &[&str]) -> Launch {
 
 /// `python3 -m pyftpdlib -r 50000-50100`, or `python3 server.py`.
 fn python(words: &[&str]) -> Option<Launch> {
-    let at = words.iter().position(|word| *word == "-m" || !word.starts_with('-'))?;
+    let mut at = 0;
+    // `python(1)`: these two take a word of their own.
+    while words.get(at)?.starts_with('-') && words[at] != "-m" {
+        at += if matches!(words[at], "-W" | "-X") { 2 } else { 1 };
+    }
     let mut launch = Launch { product: Product::Pyftpdlib, file: None, settings: String::new() };
     if words[at] != "-m" {
         launch.file = Some(words[at].to_owned());
@@ -136,7 +140,11 @@ mod tests {
         let renamed = launched("proftpd: (accepting connections)").unwrap();
         assert_eq!(renamed.file.as_deref(), Some(PROFTPD));
         assert_eq!(launched("python3 /srv/ftpd.py").unwrap().file.as_deref(), Some("/srv/ftpd.py"));
-        for other in ["python3 -m http.server", "python3 -c pass", "nginx -g x", "", "python3"] {
+        let warned = launched("python3 -u -W ignore /srv/ftpd.py").unwrap();
+        assert_eq!(warned.file.as_deref(), Some("/srv/ftpd.py"));
+        for other in
+            ["python3 -W", "python3 -m http.server", "python3 -c pass", "nginx -g x", "", "python3"]
+        {
             assert_eq!(launched(other), None, "{other}");
         }
     }

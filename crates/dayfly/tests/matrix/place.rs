@@ -1,0 +1,93 @@
+//! Where it happens: a client, a server, a cable between, and a folder that goes away.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use dayfly_testkit::Namespace;
+use serde_json::Value;
+
+pub(crate) const SERVER: &str = "10.8.0.1";
+/// What every server has to give.
+pub(crate) const CONTENT: &str = "a file\n";
+
+pub(crate) struct Place {
+    pub(crate) client: Namespace,
+    pub(crate) server: Namespace,
+    pub(crate) folder: Folder,
+}
+
+impl Place {
+    pub(crate) fn new() -> Place {
+        let (client, server) = (Namespace::new(), Namespace::new());
+        client.connect_to(&server, ("near", "10.8.0.2/24"), ("far", "10.8.0.1/24"));
+        Place { client, server, folder: Folder::new() }
+    }
+}
+
+/// Loads rules, as a file for nft.
+pub(crate) fn nft(namespace: &Namespace, rules: &str) {
+    let mut nft = namespace.command("nft").args(["-f", "-"]).stdin(Stdio::piped()).spawn().unwrap();
+    nft.stdin.take().unwrap().write_all(rules.as_bytes()).unwrap();
+    assert!(nft.wait().unwrap().success(), "{rules}");
+}
+
+/// What `dayfly` prints as JSON, whatever its exit code.
+pub(crate) fn dayfly(words: &[&str]) -> Value {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dayfly"));
+    let output = command.args(words).arg("--json").stdin(Stdio::null()).output().unwrap();
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+        panic!("dayfly {}: {error}: {}", words.join(" "), String::from_utf8_lossy(&output.stderr))
+    })
+}
+
+/// A folder of its own that everybody may read.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Folder {
+        static COUNTER: AtomicU32 = AtomicU32::new(0);
+        let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+        // Not under the build's folder: the servers run as other users, who may not enter it.
+        let path = std::env::temp_dir().join(format!("dayfly-ftp-{}-{number}", std::process::id()));
+        fs::create_dir_all(path.join("files/in")).unwrap();
+        fs::create_dir_all(path.join("empty")).unwrap();
+        fs::write(path.join("files/a.txt"), CONTENT).unwrap();
+        let folder = Folder(path);
+        folder.open_to_all("files/in");
+        folder
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.0.join(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn open_to_all(&self, name: &str) {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(self.0.join(name), fs::Permissions::from_mode(0o777)).unwrap();
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A server that ends with the value.
+pub(crate) struct Running(pub(crate) Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
