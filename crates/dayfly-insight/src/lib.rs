@@ -34,6 +34,7 @@
 pub mod blame;
 mod datagram;
 pub mod doctor;
+pub mod firewall;
 pub mod forecast;
 pub mod ftp;
 mod headroom;

@@ -46,17 +46,22 @@ impl PortSet {
 
     /// Adds every port of a range.
     pub fn insert_range(&mut self, range: PortRange) {
-        let (first, last) = (word(range.low()), word(range.high()));
-        for index in first..=last {
-            let mut mask = u64::MAX;
-            if index == first {
-                mask &= u64::MAX << (range.low().number() % 64);
-            }
-            if index == last {
-                mask &= u64::MAX >> (63 - range.high().number() % 64);
-            }
+        for (index, mask) in words_of(range) {
             self.words[index] |= mask;
         }
+    }
+
+    /// Takes every port of a range out.
+    pub fn remove_range(&mut self, range: PortRange) {
+        for (index, mask) in words_of(range) {
+            self.words[index] &= !mask;
+        }
+    }
+
+    /// Whether any port of the range is a member.
+    #[must_use]
+    pub fn intersects(&self, range: PortRange) -> bool {
+        words_of(range).any(|(index, mask)| self.words[index] & mask != 0)
     }
 
     /// How many members: 0 to 65536.
@@ -260,6 +265,21 @@ impl Iterator for Ranges<'_> {
     }
 }
 
+/// The words that hold a range, each with the range's bits in it.
+fn words_of(range: PortRange) -> impl Iterator<Item = (usize, u64)> {
+    let (first, last) = (word(range.low()), word(range.high()));
+    (first..=last).map(move |index| {
+        let mut mask = u64::MAX;
+        if index == first {
+            mask &= u64::MAX << (range.low().number() % 64);
+        }
+        if index == last {
+            mask &= u64::MAX >> (63 - range.high().number() % 64);
+        }
+        (index, mask)
+    })
+}
+
 const fn word(port: Port) -> usize {
     port.number() as usize / 64
 }
@@ -341,6 +361,17 @@ mod tests {
             prop_assert!(odd.iter().all(Port::is_odd));
             prop_assert_eq!(&even | &odd, set);
         }
+    }
+
+    #[test]
+    fn ranges_are_taken_out_as_they_are_put_in() {
+        let range = |text: &str| text.parse::<PortRange>().unwrap();
+        let mut set = PortSet::from(range("10-200"));
+        set.remove_range(range("64-127"));
+        set.remove_range(range("200-65535"));
+        assert_eq!(set.ranges().collect::<Vec<_>>(), [range("10-63"), range("128-199")]);
+        assert!(set.intersects(range("60-90")) && set.intersects(range("0-10")));
+        assert!(!set.intersects(range("64-127")) && !set.intersects(range("200-200")));
     }
 
     #[test]
