@@ -12,6 +12,7 @@
 //! | [`sockopt`] | the socket options that rustix has no name for |
 //! | [`trial`] | what `bind()` says, by trying it for a moment |
 //! | [`owners`] | from a socket's inode to the process, user, unit and container that hold it |
+//! | [`firewall`] | what a firewall check looks at: rules, who listens, addresses |
 //! | [`evidence`] | what the doctor's rules look at |
 //! | [`conntrack`] | tracked connections, streamed; what translation leaves of every outer address |
 //! | [`observe`] | all of the above: one namespace, folded into a report |
@@ -22,6 +23,7 @@ pub mod conntrack;
 mod counters;
 pub mod dump;
 pub mod evidence;
+pub mod firewall;
 pub mod namespace;
 pub mod observe;
 pub mod owners;

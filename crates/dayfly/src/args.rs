@@ -9,6 +9,7 @@ use dayfly_insight::doctor::{ParseSeverityError, Severity};
 use dayfly_ports::{PortRange, PortSet, Protocol};
 use dayfly_systems::{Class, SYSTEMS, System};
 
+use crate::firewall::args::FirewallArgs;
 use crate::ftp::args::FtpArgs;
 use crate::host::Address;
 use crate::subject::Subject;
@@ -74,6 +75,8 @@ pub(crate) enum Verb {
     /// --json` names them. Without it the plan is right from every state, and its undo leads to the
     /// system's defaults.
     Plan(PlanArgs),
+    /// Check whether the firewall opens what is used.
+    Firewall(FirewallArgs),
     /// Explain what FTP says about ports, and check what its servers are told.
     Ftp(FtpArgs),
     /// Print a completion script for a shell.

@@ -11,6 +11,7 @@ mod args;
 mod captured;
 mod doctor;
 mod error;
+mod firewall;
 mod ftp;
 #[allow(dead_code, unused_imports, reason = "the verbs that change a host come next")]
 mod host;
@@ -50,6 +51,7 @@ pub fn run() -> ExitCode {
         Some(Verb::Doctor(doctor)) => doctor::run(&doctor),
         Some(Verb::Systems(systems)) => systems::run(&systems).map(done),
         Some(Verb::Plan(plan)) => plan::run(&plan).map(done),
+        Some(Verb::Firewall(firewall)) => firewall::run(&firewall),
         Some(Verb::Ftp(ftp)) => ftp::run(&ftp),
         Some(Verb::Completions { shell }) => pages::print_completions(shell).map(done),
         Some(Verb::Man) => pages::print_manual().map(done),

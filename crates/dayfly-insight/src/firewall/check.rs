@@ -6,7 +6,7 @@ use dayfly_ports::{Port, PortRange, PortSet, Protocol};
 
 use super::flows::{Flow, FlowKind, Host, assess};
 use super::matching::condition;
-use super::model::{Family, Ruleset};
+use super::model::{Family, RulePlace, Ruleset};
 use super::packet::Direction;
 use super::region::Region;
 
@@ -38,6 +38,8 @@ pub struct Comparison {
     pub relation: Relation,
     /// The spans that look as if they were opened for automatic ports.
     pub opened: Box<PortSet>,
+    /// The rule that opens most of them.
+    pub place: Option<RulePlace>,
     /// Used and not open.
     pub missing: Box<PortSet>,
     /// Open and not used.
@@ -105,6 +107,8 @@ pub struct Exposed {
     pub listener: Listener,
     /// The span that is open around it.
     pub span: PortRange,
+    /// The rule that opens it.
+    pub place: Option<RulePlace>,
 }
 
 /// The answer.
@@ -155,6 +159,8 @@ struct Opened {
     opaque: PortSet,
     /// Ports that a rule lets in which is about ports: not a policy, not trust in an interface.
     by_rule: PortSet,
+    /// The same, rule by rule.
+    rules: Vec<(RulePlace, PortSet)>,
     /// Ports that some pair is kept out of, in any family.
     kept_out: PortSet,
 }
@@ -165,6 +171,7 @@ fn opened(ruleset: &Ruleset, host: &Host, direction: Direction, protocol: Protoc
         open: Vec::new(),
         opaque: PortSet::EMPTY,
         by_rule: PortSet::EMPTY,
+        rules: Vec::new(),
         kept_out: PortSet::EMPTY,
     };
     let mut each: Vec<Vec<Open>> = Vec::new();
@@ -175,8 +182,13 @@ fn opened(ruleset: &Ruleset, host: &Host, direction: Direction, protocol: Protoc
         let depends = outcome.passed.intersection(&outcome.blocked).minus(&outcome.opaque);
         result.kept_out |= &outcome.blocked.ports();
         let rules = outcome.decisions.iter().filter(|one| one.accepts && one.place.rule.is_some());
-        for ports in rules.map(|one| one.region.ports()).filter(|ports| ports.len() <= MOST) {
+        let rules = rules.map(|one| (one.place, one.region.ports()));
+        for (place, ports) in rules.filter(|(_, ports)| ports.len() <= MOST) {
             result.by_rule |= &ports;
+            // Single services need not be remembered.
+            if ports.len() > 1 {
+                result.rules.push((place, ports));
+            }
         }
         result.opaque |= &outcome.opaque.ports();
         let mut open = Vec::new();
@@ -237,10 +249,17 @@ fn compare(host: &Host, protocol: Protocol, inwards: &Opened) -> Comparison {
             (false, false) => Relation::Elsewhere,
         }
     };
+    let share = |(_, ports): &&(RulePlace, PortSet)| ports.intersection_len(&wide);
     Comparison {
         protocol,
         direction: Direction::In,
         relation,
+        place: inwards
+            .rules
+            .iter()
+            .max_by_key(share)
+            .map(|(place, _)| *place)
+            .filter(|_| !wide.is_empty()),
         opened: Box::new(wide),
         missing: Box::new(missing),
         needless: Box::new(needless),
@@ -277,5 +296,7 @@ fn exposed(listener: &Listener, host: &Host, inwards: &Opened) -> Option<Exposed
     });
     let spans = reaches.flat_map(|one| spans_of(&one.ports, used, host, inwards));
     let span = spans.filter(|span| span.contains(port)).min_by_key(|span| span.len())?;
-    Some(Exposed { listener: listener.clone(), span })
+    let place =
+        inwards.rules.iter().find(|(_, ports)| ports.contains(port)).map(|(place, _)| *place);
+    Some(Exposed { listener: listener.clone(), span, place })
 }

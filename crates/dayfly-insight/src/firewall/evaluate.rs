@@ -87,11 +87,11 @@ impl Ruleset {
             Direction::In => Hook::INCOMING,
             Direction::Out => Hook::OUTGOING,
         };
-        let mut walk =
-            Walk { ruleset: self, outcome: Outcome::default(), steps: Cell::new(STEPS) };
+        let mut walk = Walk { ruleset: self, outcome: Outcome::default(), steps: Cell::new(STEPS) };
         let mut live = vec![(packet.clone(), region.clone())];
-        for (hook, (chain, base)) in
-            hooks.into_iter().flat_map(|hook| self.called_at(hook).into_iter().map(move |it| (hook, it)))
+        for (hook, (chain, base)) in hooks
+            .into_iter()
+            .flat_map(|hook| self.called_at(hook).into_iter().map(move |it| (hook, it)))
         {
             let family = self.chains[chain].family;
             if family.is_some_and(|family| family != packet.family) {
@@ -217,12 +217,14 @@ impl Walk<'_> {
                     }
                     Verdict::Return => join(&mut returned, changed, &all),
                     Verdict::Jump(target) => {
-                        for (packet, region) in self.chain(*target, changed, all, depth + 1, exits) {
+                        for (packet, region) in self.chain(*target, changed, all, depth + 1, exits)
+                        {
                             join(&mut back, packet, &region);
                         }
                     }
                     Verdict::Goto(target) => {
-                        for (packet, region) in self.chain(*target, changed, all, depth + 1, exits) {
+                        for (packet, region) in self.chain(*target, changed, all, depth + 1, exits)
+                        {
                             join(&mut returned, packet, &region);
                         }
                     }

@@ -17,3 +17,5 @@ pub mod model;
 pub mod packet;
 pub mod readers;
 pub mod region;
+pub mod remedies;
+pub mod writers;

@@ -72,7 +72,8 @@ impl Region {
     /// The pairs whose destination is one of these.
     pub(super) fn to_ports(&self, spans: &Spans) -> Region {
         // Most rules of a long list have nothing to do with what is left: see that cheaply.
-        let touched = |cell: &&Cell| spans.ranges().iter().any(|&range| cell.ports.intersects(range));
+        let touched =
+            |cell: &&Cell| spans.ranges().iter().any(|&range| cell.ports.intersects(range));
         let mut region = Region::empty();
         for cell in self.cells.iter().filter(touched) {
             let ports = &spans.to_set() & &cell.ports;
@@ -173,7 +174,8 @@ impl Region {
     /// Joins every pair of cells with `join`, for which nothing joined with nothing is nothing.
     fn overlay(&self, other: &Region, join: impl Fn(&PortSet, &PortSet) -> PortSet) -> Region {
         let mut region = Region::empty();
-        let mut rest: Vec<PortSet> = other.cells.iter().map(|cell| (*cell.sources).clone()).collect();
+        let mut rest: Vec<PortSet> =
+            other.cells.iter().map(|cell| (*cell.sources).clone()).collect();
         for mine in &self.cells {
             let mut left = (*mine.sources).clone();
             for (theirs, rest) in other.cells.iter().zip(&mut rest) {

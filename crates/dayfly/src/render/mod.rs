@@ -5,6 +5,8 @@ pub(crate) mod captured;
 pub(crate) mod captured_json;
 pub(crate) mod doctor;
 pub(crate) mod doctor_json;
+pub(crate) mod firewall;
+pub(crate) mod firewall_json;
 pub(crate) mod ftp;
 pub(crate) mod ftp_json;
 pub(crate) mod json;

@@ -131,12 +131,25 @@ pub struct Flow {
     pub rule: Option<String>,
     /// The same rule's place.
     pub place: Option<RulePlace>,
+    /// The packet that is stopped, where one is.
+    pub stopped: Option<Stopped>,
     /// The peer's ports that it takes.
     pub peers: Box<PortSet>,
     /// Our ports with which it works.
     pub works_with: Box<PortSet>,
     /// Our ports that may be used.
     pub wanted: Box<PortSet>,
+}
+
+/// A packet that a rule keeps out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    /// Which way it goes.
+    pub direction: Direction,
+    /// Whether it opens a connection; else it belongs to one that is open.
+    pub opens: bool,
+    /// Whether it is of the connection that carries the data; else of the control connection.
+    pub carries_data: bool,
 }
 
 /// The host behind the firewall.
@@ -189,7 +202,8 @@ pub fn assess(ruleset: &Ruleset, host: &Host, kind: FlowKind) -> Vec<Flow> {
         });
         let each: Vec<Flow> = each.collect();
         let alike = |one: &Flow| {
-            each.first().is_some_and(|first| (first.verdict, &first.needs) == (one.verdict, &one.needs))
+            each.first()
+                .is_some_and(|first| (first.verdict, &first.needs) == (one.verdict, &one.needs))
         };
         if each.iter().all(alike) {
             flows.extend(each.into_iter().take(1).map(|flow| Flow { family: None, ..flow }));
@@ -238,6 +252,8 @@ struct Part {
     locals: PortSet,
     /// What a sentence calls it.
     what: &'static str,
+    /// Whether it is what the flow is about, and not the request for it.
+    carries_data: bool,
 }
 
 impl Asked<'_> {
@@ -292,6 +308,7 @@ impl Asked<'_> {
             peers: just(port),
             locals: usable.clone(),
             what,
+            carries_data: false,
         };
         let control = "the control connection";
         match self.kind {
@@ -303,6 +320,7 @@ impl Asked<'_> {
                     peers,
                     locals: usable.clone(),
                     what: "the server's connection",
+                    carries_data: true,
                 };
                 (Some(client(21, control)), data)
             }
@@ -312,6 +330,7 @@ impl Asked<'_> {
                     peers: unprivileged(),
                     locals: usable.clone(),
                     what: "our connection",
+                    carries_data: true,
                 };
                 (Some(client(21, control)), data)
             }
@@ -321,6 +340,7 @@ impl Asked<'_> {
                     peers: unprivileged(),
                     locals,
                     what,
+                    carries_data: what != control,
                 };
                 let passive = host.passive.as_deref().unwrap_or(&host.tcp).clone();
                 (Some(served(just(21), control)), served(passive, "the client's connection"))
@@ -331,6 +351,7 @@ impl Asked<'_> {
                     peers: unprivileged(),
                     locals: usable.clone(),
                     what: "the server's answer",
+                    carries_data: true,
                 };
                 (Some(client(69, "the request")), data)
             }
@@ -340,6 +361,7 @@ impl Asked<'_> {
                     peers: anybody(),
                     locals: usable,
                     what: "what comes unasked",
+                    carries_data: true,
                 };
                 (None, data)
             }
@@ -349,6 +371,7 @@ impl Asked<'_> {
                     peers: anybody(),
                     locals: usable,
                     what: "what we open",
+                    carries_data: true,
                 };
                 (None, data)
             }
@@ -397,7 +420,12 @@ impl Asked<'_> {
         if verdict == FlowVerdict::Passes || verdict == FlowVerdict::Partly {
             needs.extend(self.conditions(talk, &works));
         }
-        let decided = self.decider(talk, verdict, part, &works);
+        let (leg, decided) = self.decider(talk, verdict, part, &works).unzip();
+        let stopped = leg.filter(|_| verdict != FlowVerdict::Passes).map(|leg| Stopped {
+            direction: leg.packet.direction,
+            opens: leg.packet.state != State::Established,
+            carries_data: part.carries_data,
+        });
         let rule = decided.map(|decision| self.ruleset.name_of(decision.place));
         let why = sentence(part, verdict, &ports, rule.as_deref(), aside);
         Flow {
@@ -409,6 +437,7 @@ impl Asked<'_> {
             why,
             rule,
             place: decided.map(|decision| decision.place),
+            stopped,
             peers: Box::new(if peers.is_empty() { part.peers.clone() } else { peers }),
             works_with: Box::new(ports),
             wanted: Box::new(part.locals.clone()),
@@ -430,7 +459,7 @@ impl Asked<'_> {
         verdict: FlowVerdict,
         part: &Part,
         works: &Region,
-    ) -> Option<&'t Decision> {
+    ) -> Option<(&'t Leg, &'t Decision)> {
         let whole = Region::product(&part.peers, &part.locals);
         let in_leg = |leg: &'t Leg| match verdict {
             FlowVerdict::Passes => leg.outcome.decision(true, &leg.as_sent(works)),
@@ -454,7 +483,7 @@ impl Asked<'_> {
                 leg.outcome.decision(false, &leg.as_sent(&failing))
             }
         };
-        talk.legs.iter().find_map(in_leg)
+        talk.legs.iter().find_map(|leg| Some((leg, in_leg(leg)?)))
     }
 }
 
@@ -478,7 +507,10 @@ fn sentence(
         (FlowVerdict::Passes, None) => format!("nothing filters {what} {side} {wanted}"),
         (FlowVerdict::Partly, rule) => {
             let rule = rule.map(|rule| format!(" ({rule})")).unwrap_or_default();
-            format!("{what} passes {side} {ports} only; of {wanted} the rest is dropped{}{rule}", aside.fails)
+            format!(
+                "{what} passes {side} {ports} only; of {wanted} the rest is dropped{}{rule}",
+                aside.fails
+            )
         }
         (FlowVerdict::Blocked, rule) => {
             let rule = rule.map(|rule| format!(" ({rule})")).unwrap_or_default();

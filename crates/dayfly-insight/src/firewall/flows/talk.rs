@@ -29,7 +29,12 @@ pub(super) struct Leg {
 
 impl Talk {
     /// Asks the ruleset about each packet of a conversation that begins with `first`.
-    pub(super) fn hold(ruleset: &Ruleset, first: &Packet, peers: &PortSet, locals: &PortSet) -> Talk {
+    pub(super) fn hold(
+        ruleset: &Ruleset,
+        first: &Packet,
+        peers: &PortSet,
+        locals: &PortSet,
+    ) -> Talk {
         let whole = Region::product(peers, locals);
         let mut talk = Talk {
             legs: Vec::with_capacity(3),

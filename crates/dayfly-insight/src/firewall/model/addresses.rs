@@ -171,10 +171,7 @@ mod tests {
     #[test]
     fn addresses_prefixes_and_spans_are_read_and_printed() {
         let mixed = set(&["10.1.2.3/8", "192.0.2.1-192.0.2.9", "fe80::1/10", "198.51.100.7"]);
-        assert_eq!(
-            mixed.to_string(),
-            "10.0.0.0/8, 192.0.2.1-192.0.2.9, 198.51.100.7, fe80::/10"
-        );
+        assert_eq!(mixed.to_string(), "10.0.0.0/8, 192.0.2.1-192.0.2.9, 198.51.100.7, fe80::/10");
         for (address, member) in
             [("10.255.0.1", true), ("11.0.0.0", false), ("192.0.2.5", true), ("fe80::9", true)]
         {

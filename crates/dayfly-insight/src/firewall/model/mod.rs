@@ -95,11 +95,55 @@ pub struct Base {
     pub accepts: bool,
 }
 
+/// Whose words rules are written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Dialect {
+    /// nftables.
+    Nft,
+    /// iptables.
+    Iptables,
+    /// ip6tables.
+    Ip6tables,
+    /// firewalld.
+    Firewalld,
+    /// ufw.
+    Ufw,
+    /// pf of the BSDs and macOS.
+    Pf,
+    /// ipfw of FreeBSD.
+    Ipfw,
+    /// Windows Defender Firewall.
+    Windows,
+    /// Security groups and network ACLs of AWS.
+    Aws,
+}
+
+impl Dialect {
+    /// The name in reports and arguments.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Dialect::Nft => "nft",
+            Dialect::Iptables => "iptables",
+            Dialect::Ip6tables => "ip6tables",
+            Dialect::Firewalld => "firewalld",
+            Dialect::Ufw => "ufw",
+            Dialect::Pf => "pf",
+            Dialect::Ipfw => "ipfw",
+            Dialect::Windows => "windows",
+            Dialect::Aws => "aws",
+        }
+    }
+}
+
 /// A list of rules.
 #[derive(Clone, Debug)]
 pub struct Chain {
-    /// What people call it: `inet filter input`, `INPUT (filter, IPv4)`.
+    /// What people call it: family, table and chain of nft (`inet filter input`), program, table
+    /// and chain of iptables (`iptables filter INPUT`).
     pub name: String,
+    /// Whose it is.
+    pub dialect: Dialect,
     /// The family that it sees; none for both.
     pub family: Option<Family>,
     /// Present if the stack calls it.
@@ -222,7 +266,8 @@ impl Ruleset {
     pub fn name_of(&self, place: RulePlace) -> String {
         let Some(chain) = self.chains.get(place.chain) else { return "a rule".to_owned() };
         let Some(rule) = place.rule.and_then(|index| chain.rules.get(index)) else {
-            let policy = chain.base.map_or("end", |base| if base.accepts { "accept" } else { "drop" });
+            let policy =
+                chain.base.map_or("end", |base| if base.accepts { "accept" } else { "drop" });
             return format!("{}: policy {policy}", chain.name);
         };
         let handle = if rule.handle > 0 && rule.text.is_empty() {

@@ -256,9 +256,17 @@ fn show(f: &mut fmt::Formatter<'_>, test: &Test, not: &str) -> fmt::Result {
         Test::Reply(true) => write!(f, "ct direction {not}reply"),
         Test::Reply(false) => write!(f, "ct direction {not}original"),
         Test::Helper(name) => write!(f, "ct helper {not}{name}"),
-        Test::Flags { mask: 0xff, value, any: true } => write!(f, "tcp flags {not}{}", flags(*value)),
+        Test::Flags { mask: 0xff, value, any: true } => {
+            write!(f, "tcp flags {not}{}", flags(*value))
+        }
         Test::Flags { mask, value, .. } => {
-            write!(f, "tcp flags & {} {}{}", flags(*mask), if not.is_empty() { "== " } else { not }, flags(*value))
+            write!(
+                f,
+                "tcp flags & {} {}{}",
+                flags(*mask),
+                if not.is_empty() { "== " } else { not },
+                flags(*value)
+            )
         }
         Test::Mark { mask: u32::MAX, value } => write!(f, "mark {not}{value:#x}"),
         Test::Mark { mask, value } => write!(f, "mark & {mask:#x} {not}{value:#x}"),

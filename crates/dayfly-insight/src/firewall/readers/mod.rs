@@ -3,6 +3,7 @@
 //! A reader never fails on a rule that it does not understand: the rule becomes opaque and the
 //! answer says so. It fails on a text that is not what it was said to be.
 
+pub mod iptables;
 pub mod nft;
 
 use std::fmt;

@@ -6,9 +6,7 @@ use serde_json::Value;
 
 use super::set::{self, Sets, number, port_range};
 use super::{Groups, Table, text_of};
-use crate::firewall::model::{
-    Condition, Family, Names, Spans, State, Test, flag, protocol_number,
-};
+use crate::firewall::model::{Condition, Family, Names, Spans, State, Test, flag, protocol_number};
 
 /// Something in a packet, or about it.
 #[derive(Clone, Debug)]
@@ -24,10 +22,16 @@ pub(super) enum Field {
     State,
     Reply,
     Helper,
-    Flags { mask: u8 },
-    Mark { mask: u32 },
+    Flags {
+        mask: u8,
+    },
+    Mark {
+        mask: u32,
+    },
     /// The type of the destination's, or the source's, address.
-    AddressType { destination: bool },
+    AddressType {
+        destination: bool,
+    },
     /// Whether there is a route back.
     Route,
     /// The same number or word for every packet that is asked about.

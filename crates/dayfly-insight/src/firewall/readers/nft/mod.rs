@@ -16,7 +16,7 @@ use serde_json::Value;
 use self::set::Sets;
 use super::ReadError;
 use crate::firewall::model::{
-    Base, Chain, Condition, Family, Hook, Names, Rule, Ruleset, Test, Verdict,
+    Base, Chain, Condition, Dialect, Family, Hook, Names, Rule, Ruleset, Test, Verdict,
 };
 
 /// A ruleset and the tables in it that iptables wrote.
@@ -66,7 +66,8 @@ pub fn listed(text: &str, without_compat: &[Family]) -> Result<Listed, ReadError
             && TABLES.contains(&text_of(object, "table"))
     };
     for object in objects {
-        let Some((kind, object)) = object.as_object().and_then(|object| object.iter().next()) else {
+        let Some((kind, object)) = object.as_object().and_then(|object| object.iter().next())
+        else {
             continue;
         };
         match kind.as_str() {
@@ -168,7 +169,8 @@ impl Reader {
             };
             rules.push(Rule::new(vec![Condition::Not(test)], Verdict::Accept));
         }
-        let chain = Chain { name: format!("{} {} {name}", table.0, table.1), family, base, rules };
+        let full_name = format!("{} {} {name}", table.0, table.1);
+        let chain = Chain { name: full_name, dialect: Dialect::Nft, family, base, rules };
         self.by_name.insert((table, name.to_owned()), self.chains.len());
         self.chains.push(chain);
     }

@@ -19,8 +19,22 @@ pub(super) struct Context<'a> {
 
 /// Targets of iptables that decide nothing about a packet (iptables-extensions(8)).
 const HARMLESS: [&str; 16] = [
-    "LOG", "NFLOG", "ULOG", "TCPMSS", "CLASSIFY", "DSCP", "TOS", "AUDIT", "CHECKSUM", "TRACE",
-    "SECMARK", "TTL", "HL", "LED", "IDLETIMER", "TCPOPTSTRIP",
+    "LOG",
+    "NFLOG",
+    "ULOG",
+    "TCPMSS",
+    "CLASSIFY",
+    "DSCP",
+    "TOS",
+    "AUDIT",
+    "CHECKSUM",
+    "TRACE",
+    "SECMARK",
+    "TTL",
+    "HL",
+    "LED",
+    "IDLETIMER",
+    "TCPOPTSTRIP",
 ];
 
 impl Context<'_> {
@@ -135,7 +149,8 @@ impl Context<'_> {
                     None => rule.conditions.push(Condition::opaque("a row of a verdict map")),
                 },
             }
-            if let Some((key, value)) = verdict.as_object().and_then(|object| object.iter().next()) {
+            if let Some((key, value)) = verdict.as_object().and_then(|object| object.iter().next())
+            {
                 self.word(key, value, &mut rule);
             }
             rules.push(rule);
@@ -199,8 +214,8 @@ impl Context<'_> {
                 rule.conditions.push(Condition::depends("a limit for each address"));
             }
             "xt" => xt(value, rule),
-            "continue" | "counter" | "log" | "set" | "map" | "flow" | "dup" | "last" | "ct timeout"
-            | "ct expectation" | "secmark" | "comment" => {}
+            "continue" | "counter" | "log" | "set" | "map" | "flow" | "dup" | "last"
+            | "ct timeout" | "ct expectation" | "secmark" | "comment" => {}
             other => rule.conditions.push(Condition::opaque(other)),
         }
     }

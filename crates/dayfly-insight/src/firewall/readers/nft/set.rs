@@ -26,7 +26,11 @@ impl Sets {
     }
 
     /// The elements of the set that `right` is or names; none if there is no such set.
-    pub(super) fn elements<'a>(&'a self, table: &Table, right: &'a Value) -> Option<Vec<&'a Value>> {
+    pub(super) fn elements<'a>(
+        &'a self,
+        table: &Table,
+        right: &'a Value,
+    ) -> Option<Vec<&'a Value>> {
         if let Some(name) = right.as_str().and_then(|text| text.strip_prefix('@')) {
             let elements = self.elements.get(&(table.clone(), name.to_owned()))?;
             return Some(elements.iter().map(unwrapped).collect());

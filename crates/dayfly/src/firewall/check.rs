@@ -1,0 +1,258 @@
+//! `dayfly firewall check`: rules in, what works and what does not out.
+
+use std::collections::BTreeSet;
+use std::io::Read;
+use std::process::ExitCode;
+
+use dayfly_insight::Settings;
+use dayfly_insight::firewall::check::{Check, Listener, check};
+use dayfly_insight::firewall::flows::{FlowKind, FlowVerdict, Host};
+use dayfly_insight::firewall::model::{Family, Ruleset};
+use dayfly_insight::firewall::readers;
+use dayfly_insight::firewall::remedies::remedies;
+use dayfly_insight::why::{Remedy, Shell};
+use dayfly_linux::firewall::{self as live, RulesError};
+use dayfly_linux::namespace::Namespace;
+use dayfly_linux::observe::ObserveError;
+use dayfly_linux::settings;
+use dayfly_ports::{PortRange, Protocol};
+
+use super::args::CheckArgs;
+use crate::error::Failure;
+use crate::place::{self, Note};
+use crate::privilege::with_sudo;
+use crate::render;
+
+/// Everything that was asked about.
+pub(crate) struct Report {
+    pub(crate) places: Vec<Checked>,
+    pub(crate) degraded: Vec<Note>,
+}
+
+/// One namespace, or one file.
+pub(crate) struct Checked {
+    /// None for a file.
+    pub(crate) id: Option<u64>,
+    pub(crate) name: String,
+    pub(crate) range: PortRange,
+    pub(crate) check: Check,
+    /// Flows that are meant to work.
+    pub(crate) wanted: Vec<FlowKind>,
+    pub(crate) remedies: Vec<Remedy>,
+    pub(crate) remarks: Vec<String>,
+    pub(crate) degraded: Vec<Note>,
+}
+
+impl Checked {
+    /// Whether something should be done.
+    pub(crate) fn has_findings(&self) -> bool {
+        let check = &self.check;
+        let fails = |verdict: FlowVerdict| verdict != FlowVerdict::Passes;
+        check.flows.iter().any(|flow| fails(flow.verdict) && self.wanted.contains(&flow.kind))
+            || check.compared.iter().any(|one| one.relation.is_wrong())
+            || check.exposed.iter().any(|one| !one.listener.transient)
+    }
+}
+
+/// Looks, judges, prints. Exit code 1 if there is a finding.
+pub(super) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
+    let report = match &args.from {
+        Some(file) => from_file(args, file)?,
+        None => from_here(args)?,
+    };
+    if args.output.json {
+        render::print_json(&render::firewall_json::Document::new(&report))?;
+    } else {
+        let text = render::firewall::text(&report, render::Screen::of_terminal());
+        render::print_text(&text, args.output.color)?;
+    }
+    let found = report.places.iter().any(Checked::has_findings);
+    Ok(if found { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+fn from_file(args: &CheckArgs, file: &str) -> Result<Report, Failure> {
+    let bytes = if file == "-" {
+        let mut bytes = Vec::new();
+        std::io::stdin().read_to_end(&mut bytes).map(|_| bytes)
+    } else {
+        std::fs::read(file)
+    };
+    let bytes =
+        bytes.map_err(|error| Failure::new(format_args!("{file} cannot be read: {error}")))?;
+    let text = dayfly_systems::decoded(&bytes);
+    let ruleset = readers::nft::read(&text).map_err(|error| {
+        Failure::new(format_args!("{file}: {error}"))
+            .hint("save the rules with `nft -j list ruleset`")
+    })?;
+    let mut settings = settings::read().unwrap_or_else(|_| Settings::linux_defaults());
+    if let Some(range) = args.range {
+        settings.reserved = Box::default();
+        for setting in &mut settings.ranges {
+            setting.range = range;
+        }
+    }
+    let families = Family::ALL.into_iter().filter(|&family| {
+        let sees = |chain: &dayfly_insight::firewall::model::Chain| {
+            chain.base.is_some() && chain.family.is_none_or(|seen| seen == family)
+        };
+        ruleset.chains.iter().any(sees)
+    });
+    let host = Host {
+        families: families.collect(),
+        interface: args.interface.clone(),
+        addresses: Vec::new(),
+        ..host(args, &settings)
+    };
+    let name = if file == "-" { "standard input" } else { file };
+    let checked =
+        judge(args, None, name.to_owned(), &Shell::default(), &ruleset, host, &settings, &[]);
+    Ok(Report { places: vec![checked], degraded: Vec::new() })
+}
+
+fn from_here(args: &CheckArgs) -> Result<Report, Failure> {
+    let mut report = Report { places: Vec::new(), degraded: Vec::new() };
+    if !args.place.all_netns {
+        let netns = args.place.netns.as_deref();
+        let namespace = place::find(netns)?;
+        report.places.push(look(args, &namespace, netns)?);
+        return Ok(report);
+    }
+    let survey = Namespace::all();
+    for namespace in &survey.namespaces {
+        let netns = (!namespace.is_own()).then(|| namespace.address());
+        match look(args, namespace, netns) {
+            Ok(checked) => report.places.push(checked),
+            Err(Failure::Said { message, hint }) => report.degraded.push(Note {
+                what: format!("network namespace {}", namespace.name()),
+                why: message,
+                fix: hint.unwrap_or_default(),
+            }),
+            Err(failure) => return Err(failure),
+        }
+    }
+    report.degraded.extend(place::notes_of(&survey));
+    Ok(report)
+}
+
+/// What is read of a namespace.
+struct Seen {
+    ruleset: Ruleset,
+    settings: Settings,
+    listeners: Vec<Listener>,
+    addresses: Vec<live::InterfaceAddress>,
+    degraded: Vec<Note>,
+}
+
+fn look(args: &CheckArgs, namespace: &Namespace, netns: Option<&str>) -> Result<Checked, Failure> {
+    let seen = namespace
+        .run(seen)
+        .map_err(|error| place::impossible(&ObserveError::Namespace(error)))??;
+    let Seen { ruleset, settings, listeners, addresses, degraded } = seen;
+    let interfaces: BTreeSet<&str> = addresses.iter().map(|one| one.interface.as_str()).collect();
+    let mut host = host(args, &settings);
+    if host.interface.is_none() && interfaces.len() == 1 {
+        host.interface = interfaces.first().map(|&name| name.to_owned());
+    }
+    for family in Family::ALL {
+        let of_family: Vec<_> = addresses
+            .iter()
+            .map(|one| one.address)
+            .filter(|address| address.is_ipv4() == (family == Family::Ipv4))
+            .collect();
+        if !of_family.is_empty() {
+            host.families.push(family);
+        }
+        if let [only] = of_family.as_slice() {
+            host.addresses.push(*only);
+        }
+    }
+    if host.families.is_empty() {
+        host.families = Family::ALL.to_vec();
+    }
+    let name = namespace.name().to_owned();
+    let shell = place::shell(netns);
+    let id = Some(namespace.id());
+    let checked = judge(args, id, name, &shell, &ruleset, host, &settings, &listeners);
+    Ok(Checked { degraded, ..checked })
+}
+
+/// Runs inside the namespace.
+fn seen() -> Result<Seen, Failure> {
+    let settings =
+        settings::read().map_err(|error| place::impossible(&ObserveError::Settings(error)))?;
+    let ruleset = live::rules().map_err(|error| unreadable(&error))?;
+    let (listeners, degraded) =
+        live::listeners(&settings).map_err(|error| place::impossible(&error))?;
+    let mut degraded: Vec<Note> = degraded.iter().map(place::note).collect();
+    if listeners.iter().any(|one| one.owner.is_none()) {
+        degraded.push(Note {
+            what: "who holds some of the listeners".to_owned(),
+            why: "other users' processes may only be looked into with CAP_SYS_PTRACE".to_owned(),
+            fix: with_sudo(),
+        });
+    }
+    let addresses = live::addresses().unwrap_or_default();
+    Ok(Seen { ruleset, settings, listeners, addresses, degraded })
+}
+
+fn unreadable(error: &RulesError) -> Failure {
+    let failure = Failure::new(error);
+    match error {
+        RulesError::Privilege => failure.hint(with_sudo()),
+        RulesError::NoCommand { package, .. } => failure.hint(format!(
+            "install the package {package}, or save the rules elsewhere and name the file: --from FILE"
+        )),
+        RulesError::Failed { .. } => failure.hint("save the rules and name the file: --from FILE"),
+    }
+}
+
+fn host(args: &CheckArgs, settings: &Settings) -> Host {
+    Host {
+        families: Vec::new(),
+        interface: args.interface.clone(),
+        addresses: Vec::new(),
+        peer: args.peer,
+        tcp: Box::new(settings.usable(Protocol::Tcp)),
+        udp: Box::new(settings.usable(Protocol::Udp)),
+        passive: args.passive.clone(),
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "each is what the answer depends on")]
+fn judge(
+    args: &CheckArgs,
+    id: Option<u64>,
+    name: String,
+    shell: &Shell,
+    ruleset: &Ruleset,
+    host: Host,
+    settings: &Settings,
+    listeners: &[Listener],
+) -> Checked {
+    let kinds = if args.flow.is_empty() { FlowKind::ALL.to_vec() } else { args.flow.clone() };
+    // Whoever names a flow wants it. An FTP server is seen by its listener; TFTP is seen by nothing.
+    let serves_ftp = args.passive.is_some()
+        || listeners
+            .iter()
+            .any(|one| one.protocol == Protocol::Tcp && [21, 990].contains(&one.address.port()));
+    let meant = |kind: &FlowKind| {
+        !args.flow.is_empty()
+            || match kind {
+                FlowKind::EphemeralIn | FlowKind::Tftp => false,
+                kind => serves_ftp || !kind.is_server(),
+            }
+    };
+    let wanted: Vec<FlowKind> = kinds.iter().copied().filter(meant).collect();
+    let check = check(ruleset, &host, &kinds, listeners);
+    let remedies = remedies(ruleset, &host, &check, &wanted, shell);
+    Checked {
+        id,
+        name,
+        range: settings.range(Protocol::Tcp).unwrap_or(PortRange::LINUX_DEFAULT),
+        check,
+        wanted,
+        remedies,
+        remarks: ruleset.remarks.clone(),
+        degraded: Vec::new(),
+    }
+}

@@ -1,0 +1,216 @@
+//! `dayfly firewall check` on real rulesets, in namespaces.
+
+#![expect(clippy::unwrap_used, reason = "a broken fixture fails the test")]
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+use dayfly_testkit::{Namespace, SocketOptions, needs, privileged};
+use insta::assert_snapshot;
+use serde_json::Value;
+
+const DAYFLY: &str = env!("CARGO_BIN_EXE_dayfly");
+
+/// A client's firewall: what comes back is let in, and what else `input` says.
+fn client(output: &str, input: &str) -> String {
+    format!(
+        "table inet filter {{
+            ct helper ftp-standard {{
+                type \"ftp\" protocol tcp
+            }}
+            chain output {{
+                type filter hook output priority 0; policy accept
+                {output}
+            }}
+            chain input {{
+                type filter hook input priority 0; policy drop
+                iif lo accept
+                ct state established accept
+                {input}
+            }}
+        }}"
+    )
+}
+
+/// A namespace with an address, a route and these rules.
+fn scene(rules: &str) -> (Namespace, Namespace) {
+    let (near, far) = (Namespace::new(), Namespace::new());
+    near.connect_to(&far, ("lan0", "10.9.0.1/24"), ("lan1", "10.9.0.2/24"));
+    load(&near, rules);
+    (near, far)
+}
+
+fn load(namespace: &Namespace, rules: &str) {
+    let mut nft = namespace.command("nft").args(["-f", "-"]).stdin(Stdio::piped()).spawn().unwrap();
+    let rules = format!("flush ruleset\n{rules}\n");
+    nft.stdin.take().unwrap().write_all(rules.as_bytes()).unwrap();
+    assert!(nft.wait().unwrap().success(), "{rules}");
+}
+
+fn check(arguments: &[&str]) -> Command {
+    let mut command = Command::new(DAYFLY);
+    command.args(["firewall", "check"]).args(arguments).stdin(Stdio::null()).env_remove("COLUMNS");
+    command
+}
+
+fn told(command: &mut Command, hidden: &[(&str, &str)]) -> String {
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    let mut text = format!("exit: {}\n", status.code().unwrap());
+    text.push_str(&String::from_utf8(stdout).unwrap());
+    text.push_str(&String::from_utf8(stderr).unwrap());
+    hidden.iter().fold(text, |text, (what, with)| text.replace(what, with))
+}
+
+/// The JSON of a namespace, and the exit code.
+fn json(namespace: &Namespace, more: &[&str]) -> (Value, i32) {
+    let mut command = check(&["--json", "--netns", namespace.name()]);
+    let output = command.args(more).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let document: Value = serde_json::from_slice(&output.stdout).expect(&said);
+    (document["namespaces"][0].clone(), output.status.code().unwrap())
+}
+
+/// `ftp-active passes: source port 20` for each flow.
+fn verdicts(namespace: &Namespace) -> Vec<String> {
+    let (place, _) = json(namespace, &[]);
+    let one = |flow: &Value| {
+        let word = |key: &str| flow[key].as_str().unwrap_or_default().to_owned();
+        let needs = flow["needs"].as_str().map(|needs| format!(": {needs}")).unwrap_or_default();
+        let name = match word("flow").as_str() {
+            "ephemeral-in" => format!("ephemeral-in {}", word("protocol")),
+            name => name.to_owned(),
+        };
+        format!("{name} {}{needs}", word("verdict"))
+    };
+    place["flows"].as_array().unwrap().iter().map(one).collect()
+}
+
+#[test]
+fn every_kind_of_client_is_told_what_works() {
+    privileged!();
+    needs!("nft", "nftables");
+    let helper = "tcp dport 21 ct helper set \"ftp-standard\"";
+    for (name, rules, range) in [
+        ("nothing", String::new(), "32768 60999"),
+        ("established", client("", ""), "32768 60999"),
+        ("port 20", client("", "tcp sport 20 tcp dport 32768-60999 accept"), "32768 60999"),
+        (
+            "port 20, range moved",
+            client("", "tcp sport 20 tcp dport 32768-60999 accept"),
+            "20000 20100",
+        ),
+        ("range", client("", "tcp dport 32768-60999 accept"), "32768 60999"),
+        ("lower half", client("", "tcp dport 32768-40000 accept"), "32768 60999"),
+        ("helper", client(helper, "ct state related accept"), "32768 60999"),
+        ("helper, not related", client(helper, ""), "32768 60999"),
+        (
+            "helper and range",
+            client(helper, "ct state related accept\ntcp dport 32768-60999 accept"),
+            "32768 60999",
+        ),
+        (
+            "a neighbour",
+            client("", "ip saddr 10.9.0.2 tcp dport 32768-60999 accept"),
+            "32768 60999",
+        ),
+        ("tftp", client("", "udp sport 40000-40009 accept"), "32768 60999"),
+    ] {
+        let (near, _far) = scene(&rules);
+        near.sysctl("net.ipv4.ip_local_port_range", range);
+        assert_snapshot!(
+            format!("client_{}", name.replace([' ', ','], "_")),
+            verdicts(&near).join("\n")
+        );
+    }
+}
+
+#[test]
+fn a_server_is_told_what_works_and_who_sits_inside() {
+    privileged!();
+    needs!("nft", "nftables");
+    let (near, _far) = scene(&client("", "tcp dport 21 accept"));
+    let options = SocketOptions::tcp();
+    let _ftp = near.run(|| options.listen("0.0.0.0:21".parse().unwrap()).unwrap());
+    let (place, exit) = json(&near, &["--passive", "40000-40100"]);
+    let server =
+        place["flows"].as_array().unwrap().iter().find(|it| it["flow"] == "ftp-passive-server");
+    assert_eq!((server.unwrap()["verdict"].as_str(), exit), (Some("blocked"), 1));
+
+    load(&near, &client("", "tcp dport { 21, 40000-40100 } accept"));
+    let (place, _) = json(&near, &["--passive", "40000-40100"]);
+    let server =
+        place["flows"].as_array().unwrap().iter().find(|it| it["flow"] == "ftp-passive-server");
+    assert_eq!(server.unwrap()["verdict"], "passes");
+    assert_eq!(place["exposed"], Value::Array(vec![]));
+
+    // The FTP server listens by this very process, so another one has to be the web server.
+    let mut web = near
+        .command("python3")
+        .args(["-m", "http.server", "40050"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let address = "10.9.0.1:40050".parse().unwrap();
+    while near.run(|| SocketOptions::tcp().connect(address)).is_err() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let (place, exit) = json(&near, &["--passive", "40000-40100"]);
+    web.kill().unwrap();
+    web.wait().unwrap();
+    let exposed = &place["exposed"][0];
+    assert_eq!(
+        (exposed["port"].as_u64(), exposed["kind"].as_str()),
+        (Some(40050), Some("service"))
+    );
+    assert!(exposed["owner"].as_str().unwrap().starts_with("python3 (pid "), "{exposed}");
+    assert_eq!(exit, 1);
+}
+
+#[test]
+fn what_it_says_to_do_helps() {
+    privileged!();
+    needs!("nft", "nftables");
+    let rules = client("", "tcp sport 20 tcp dport 32768-60999 accept");
+    let flow = ["--flow", "ftp-active"];
+    let find = |namespace: &Namespace| {
+        let (place, exit) = json(namespace, &flow);
+        (place["remedies"].as_array().unwrap().clone(), exit)
+    };
+    // Each of the first three remedies is enough by itself.
+    for index in 0..3 {
+        let (near, _far) = scene(&rules);
+        near.sysctl("net.ipv4.ip_local_port_range", "20000 20100");
+        let (remedies, exit) = find(&near);
+        assert_eq!(exit, 1);
+        let action = remedies[index]["do"].as_str().unwrap();
+        let done = Command::new("sh").args(["-c", action]).stdout(Stdio::null()).status().unwrap();
+        assert!(done.success(), "{action}");
+        let (place, _) = json(&near, &flow);
+        assert_eq!(place["flows"][0]["verdict"], "passes", "after {action}: {place}");
+    }
+}
+
+#[test]
+fn a_report_is_sentences() {
+    privileged!();
+    needs!("nft", "nftables");
+    let (near, _far) = scene(&client("", "tcp sport 20 tcp dport 32768-60999 accept"));
+    near.sysctl("net.ipv4.ip_local_port_range", "20000 20100");
+    let hidden = [(near.name(), "scene")];
+    assert_snapshot!("moved", told(&mut check(&["--netns", near.name()]), &hidden));
+    let mut narrow = check(&["--netns", near.name()]);
+    assert_snapshot!("moved_narrow", told(narrow.env("COLUMNS", "60"), &hidden));
+}
+
+#[test]
+fn wrong_input_is_answered_with_a_sentence() {
+    for (name, arguments) in [
+        ("no_file", &["--from", "/no/such/file"][..]),
+        ("not_rules", &["--from", "/dev/null"]),
+        ("no_flow", &["--flow", "gopher"]),
+        ("range_without_file", &["--range", "1-2"]),
+    ] {
+        assert_snapshot!(format!("wrong_{name}"), told(&mut check(arguments), &[]));
+    }
+}
