@@ -22,6 +22,9 @@ _dayfly() {
             dayfly,doctor)
                 cmd="dayfly__subcmd__doctor"
                 ;;
+            dayfly,firewall)
+                cmd="dayfly__subcmd__firewall"
+                ;;
             dayfly,ftp)
                 cmd="dayfly__subcmd__ftp"
                 ;;
@@ -42,6 +45,18 @@ _dayfly() {
                 ;;
             dayfly,why)
                 cmd="dayfly__subcmd__why"
+                ;;
+            dayfly__subcmd__firewall,check)
+                cmd="dayfly__subcmd__firewall__subcmd__check"
+                ;;
+            dayfly__subcmd__firewall,help)
+                cmd="dayfly__subcmd__firewall__subcmd__help"
+                ;;
+            dayfly__subcmd__firewall__subcmd__help,check)
+                cmd="dayfly__subcmd__firewall__subcmd__help__subcmd__check"
+                ;;
+            dayfly__subcmd__firewall__subcmd__help,help)
+                cmd="dayfly__subcmd__firewall__subcmd__help__subcmd__help"
                 ;;
             dayfly__subcmd__ftp,check)
                 cmd="dayfly__subcmd__ftp__subcmd__check"
@@ -67,6 +82,9 @@ _dayfly() {
             dayfly__subcmd__help,doctor)
                 cmd="dayfly__subcmd__help__subcmd__doctor"
                 ;;
+            dayfly__subcmd__help,firewall)
+                cmd="dayfly__subcmd__help__subcmd__firewall"
+                ;;
             dayfly__subcmd__help,ftp)
                 cmd="dayfly__subcmd__help__subcmd__ftp"
                 ;;
@@ -88,6 +106,9 @@ _dayfly() {
             dayfly__subcmd__help,why)
                 cmd="dayfly__subcmd__help__subcmd__why"
                 ;;
+            dayfly__subcmd__help__subcmd__firewall,check)
+                cmd="dayfly__subcmd__help__subcmd__firewall__subcmd__check"
+                ;;
             dayfly__subcmd__help__subcmd__ftp,check)
                 cmd="dayfly__subcmd__help__subcmd__ftp__subcmd__check"
                 ;;
@@ -101,7 +122,7 @@ _dayfly() {
 
     case "${cmd}" in
         dayfly)
-            opts="-h -V --netns --all-netns --destination --protocol --top --probe --nat --watch --host --system --from --json --color --help --version show why doctor systems plan ftp completions man help"
+            opts="-h -V --netns --all-netns --destination --protocol --top --probe --nat --watch --host --system --from --json --color --help --version show why doctor systems plan firewall ftp completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -203,6 +224,108 @@ _dayfly() {
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dayfly__subcmd__firewall)
+            opts="-h --help check help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dayfly__subcmd__firewall__subcmd__check)
+            opts="-h --netns --all-netns --from --range --passive --peer --interface --flow --json --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --netns)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --range)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --passive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --peer)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --interface)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --flow)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dayfly__subcmd__firewall__subcmd__help)
+            opts="check help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dayfly__subcmd__firewall__subcmd__help__subcmd__check)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dayfly__subcmd__firewall__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;
@@ -325,7 +448,7 @@ _dayfly() {
             return 0
             ;;
         dayfly__subcmd__help)
-            opts="show why doctor systems plan ftp completions man help"
+            opts="show why doctor systems plan firewall ftp completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -355,6 +478,34 @@ _dayfly() {
         dayfly__subcmd__help__subcmd__doctor)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dayfly__subcmd__help__subcmd__firewall)
+            opts="check"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dayfly__subcmd__help__subcmd__firewall__subcmd__check)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

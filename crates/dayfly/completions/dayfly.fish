@@ -46,6 +46,7 @@ complete -c dayfly -n "__fish_dayfly_needs_command" -f -a "why" -d 'Say who hold
 complete -c dayfly -n "__fish_dayfly_needs_command" -f -a "doctor" -d 'Say what is wrong, who did it and what to do; exit code 1 if anything is'
 complete -c dayfly -n "__fish_dayfly_needs_command" -f -a "systems" -d 'Print what every operating system starts with, and where it keeps a change'
 complete -c dayfly -n "__fish_dayfly_needs_command" -f -a "plan" -d 'Print the native steps that change a system\'s range, with checks and undo. Changes nothing'
+complete -c dayfly -n "__fish_dayfly_needs_command" -f -a "firewall" -d 'Check whether the firewall opens what is used'
 complete -c dayfly -n "__fish_dayfly_needs_command" -f -a "ftp" -d 'Explain what FTP says about ports, and check what its servers are told'
 complete -c dayfly -n "__fish_dayfly_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
 complete -c dayfly -n "__fish_dayfly_needs_command" -f -a "man" -d 'Print the manual page, in roff'
@@ -113,6 +114,24 @@ complete -c dayfly -n "__fish_dayfly_using_subcommand plan" -l runtime -d 'Chang
 complete -c dayfly -n "__fish_dayfly_using_subcommand plan" -l script -d 'Print a script for the system\'s own shell that applies, checks and undoes the plan'
 complete -c dayfly -n "__fish_dayfly_using_subcommand plan" -l json -d 'Print JSON; docs/json.md explains every name'
 complete -c dayfly -n "__fish_dayfly_using_subcommand plan" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dayfly -n "__fish_dayfly_using_subcommand firewall; and not __fish_seen_subcommand_from check help" -s h -l help -d 'Print help'
+complete -c dayfly -n "__fish_dayfly_using_subcommand firewall; and not __fish_seen_subcommand_from check help" -f -a "check" -d 'Say whether the open ports are those that are used, and who listens inside them'
+complete -c dayfly -n "__fish_dayfly_using_subcommand firewall; and not __fish_seen_subcommand_from check help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dayfly -n "__fish_dayfly_using_subcommand firewall; and __fish_seen_subcommand_from check" -l netns -d 'Look at this network namespace instead of the current one: a name of `ip netns`, a process id, or a path' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand firewall; and __fish_seen_subcommand_from check" -l from -d 'Read the rules from this file, or from standard input (-), instead of this host' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand firewall; and __fish_seen_subcommand_from check" -l range -d 'The range of automatic ports behind those rules, such as 49152-65535. Without it that of this host' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand firewall; and __fish_seen_subcommand_from check" -l passive -d 'The ports that an FTP server here opens for passive transfers. Without it the range' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand firewall; and __fish_seen_subcommand_from check" -l peer -d 'Ask about this other host. Without it about any' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand firewall; and __fish_seen_subcommand_from check" -l interface -d 'Ask about packets of this interface. Without it about the only one, or any' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand firewall; and __fish_seen_subcommand_from check" -l flow -d 'Ask about these flows only, separated by commas: ftp-active, ftp-passive, ftps-active, ftps-passive, ftp-passive-server, ftps-passive-server, tftp, ephemeral-in' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand firewall; and __fish_seen_subcommand_from check" -l color -d 'When to use colour. NO_COLOR is respected' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Also into a pipe'
+never\t'Not at all'"
+complete -c dayfly -n "__fish_dayfly_using_subcommand firewall; and __fish_seen_subcommand_from check" -l all-netns -d 'Look at every network namespace of the host'
+complete -c dayfly -n "__fish_dayfly_using_subcommand firewall; and __fish_seen_subcommand_from check" -l json -d 'Print JSON; docs/json.md explains every name'
+complete -c dayfly -n "__fish_dayfly_using_subcommand firewall; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dayfly -n "__fish_dayfly_using_subcommand firewall; and __fish_seen_subcommand_from help" -f -a "check" -d 'Say whether the open ports are those that are used, and who listens inside them'
+complete -c dayfly -n "__fish_dayfly_using_subcommand firewall; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dayfly -n "__fish_dayfly_using_subcommand ftp; and not __fish_seen_subcommand_from explain check help" -s h -l help -d 'Print help'
 complete -c dayfly -n "__fish_dayfly_using_subcommand ftp; and not __fish_seen_subcommand_from explain check help" -f -a "explain" -d 'Say which side connects to which port for each transfer of a session'
 complete -c dayfly -n "__fish_dayfly_using_subcommand ftp; and not __fish_seen_subcommand_from explain check help" -f -a "check" -d 'Hold the configuration of FTP servers against this host; exit code 1 if anything is wrong'
@@ -134,14 +153,16 @@ complete -c dayfly -n "__fish_dayfly_using_subcommand ftp; and __fish_seen_subco
 complete -c dayfly -n "__fish_dayfly_using_subcommand ftp; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dayfly -n "__fish_dayfly_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c dayfly -n "__fish_dayfly_using_subcommand man" -s h -l help -d 'Print help'
-complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan ftp completions man help" -f -a "show" -d 'Show how much room every destination has left (the default)'
-complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan ftp completions man help" -f -a "why" -d 'Say who holds a port, or why a destination cannot be reached any more'
-complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan ftp completions man help" -f -a "doctor" -d 'Say what is wrong, who did it and what to do; exit code 1 if anything is'
-complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan ftp completions man help" -f -a "systems" -d 'Print what every operating system starts with, and where it keeps a change'
-complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan ftp completions man help" -f -a "plan" -d 'Print the native steps that change a system\'s range, with checks and undo. Changes nothing'
-complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan ftp completions man help" -f -a "ftp" -d 'Explain what FTP says about ports, and check what its servers are told'
-complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan ftp completions man help" -f -a "completions" -d 'Print a completion script for a shell'
-complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan ftp completions man help" -f -a "man" -d 'Print the manual page, in roff'
-complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan ftp completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan firewall ftp completions man help" -f -a "show" -d 'Show how much room every destination has left (the default)'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan firewall ftp completions man help" -f -a "why" -d 'Say who holds a port, or why a destination cannot be reached any more'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan firewall ftp completions man help" -f -a "doctor" -d 'Say what is wrong, who did it and what to do; exit code 1 if anything is'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan firewall ftp completions man help" -f -a "systems" -d 'Print what every operating system starts with, and where it keeps a change'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan firewall ftp completions man help" -f -a "plan" -d 'Print the native steps that change a system\'s range, with checks and undo. Changes nothing'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan firewall ftp completions man help" -f -a "firewall" -d 'Check whether the firewall opens what is used'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan firewall ftp completions man help" -f -a "ftp" -d 'Explain what FTP says about ports, and check what its servers are told'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan firewall ftp completions man help" -f -a "completions" -d 'Print a completion script for a shell'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan firewall ftp completions man help" -f -a "man" -d 'Print the manual page, in roff'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan firewall ftp completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and __fish_seen_subcommand_from firewall" -f -a "check" -d 'Say whether the open ports are those that are used, and who listens inside them'
 complete -c dayfly -n "__fish_dayfly_using_subcommand help; and __fish_seen_subcommand_from ftp" -f -a "explain" -d 'Say which side connects to which port for each transfer of a session'
 complete -c dayfly -n "__fish_dayfly_using_subcommand help; and __fish_seen_subcommand_from ftp" -f -a "check" -d 'Hold the configuration of FTP servers against this host; exit code 1 if anything is wrong'

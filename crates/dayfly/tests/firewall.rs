@@ -65,8 +65,7 @@ fn told(command: &mut Command, hidden: &[(&str, &str)]) -> String {
 fn json(namespace: &Namespace, more: &[&str]) -> (Value, i32) {
     let mut command = check(&["--json", "--netns", namespace.name()]);
     let output = command.args(more).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    let document: Value = serde_json::from_slice(&output.stdout).expect(&said);
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
     (document["namespaces"][0].clone(), output.status.code().unwrap())
 }
 

@@ -59,13 +59,13 @@ fn narrowed(condition: &Condition, packet: &Packet, before: Split) -> Split {
                 opaque: before.opaque | opaque,
             },
             Answer::From(spans) => Split {
-                yes: before.yes.from_ports(spans),
-                maybe: before.maybe.from_ports(spans),
+                yes: before.yes.with_sources(spans),
+                maybe: before.maybe.with_sources(spans),
                 ..before
             },
             Answer::To(spans) => Split {
-                yes: before.yes.to_ports(spans),
-                maybe: before.maybe.to_ports(spans),
+                yes: before.yes.with_ports(spans),
+                maybe: before.maybe.with_ports(spans),
                 ..before
             },
         },
@@ -80,13 +80,13 @@ fn narrowed(condition: &Condition, packet: &Packet, before: Split) -> Split {
                 opaque: before.opaque | opaque,
             },
             Answer::From(spans) => Split {
-                yes: before.yes.minus(&before.yes.from_ports(spans)),
-                maybe: before.maybe.minus(&before.maybe.from_ports(spans)),
+                yes: before.yes.minus(&before.yes.with_sources(spans)),
+                maybe: before.maybe.minus(&before.maybe.with_sources(spans)),
                 ..before
             },
             Answer::To(spans) => Split {
-                yes: before.yes.minus(&before.yes.to_ports(spans)),
-                maybe: before.maybe.minus(&before.maybe.to_ports(spans)),
+                yes: before.yes.minus(&before.yes.with_ports(spans)),
+                maybe: before.maybe.minus(&before.maybe.with_ports(spans)),
                 ..before
             },
         },

@@ -70,7 +70,7 @@ impl Region {
     }
 
     /// The pairs whose destination is one of these.
-    pub(super) fn to_ports(&self, spans: &Spans) -> Region {
+    pub(super) fn with_ports(&self, spans: &Spans) -> Region {
         // Most rules of a long list have nothing to do with what is left: see that cheaply.
         let touched =
             |cell: &&Cell| spans.ranges().iter().any(|&range| cell.ports.intersects(range));
@@ -83,7 +83,7 @@ impl Region {
     }
 
     /// The pairs whose source is one of these.
-    pub(super) fn from_ports(&self, spans: &Spans) -> Region {
+    pub(super) fn with_sources(&self, spans: &Spans) -> Region {
         let touched =
             |cell: &&Cell| spans.ranges().iter().any(|&range| cell.sources.intersects(range));
         let mut region = Region::empty();

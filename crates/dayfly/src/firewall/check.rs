@@ -86,7 +86,7 @@ fn from_file(args: &CheckArgs, file: &str) -> Result<Report, Failure> {
     })?;
     let mut settings = settings::read().unwrap_or_else(|_| Settings::linux_defaults());
     if let Some(range) = args.range {
-        settings.reserved = Box::default();
+        *settings.reserved = dayfly_ports::PortSet::EMPTY;
         for setting in &mut settings.ranges {
             setting.range = range;
         }

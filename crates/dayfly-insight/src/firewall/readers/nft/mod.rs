@@ -2,7 +2,7 @@
 //!
 //! Rules of iptables' nftables variant are in it as well, with its own matches closed
 //! (`{"xt": {"name": "multiport"}}`, without the ports): those are opaque here, and
-//! [`is_compat`] tells so that the caller asks `iptables-save` instead.
+//! [`Listed::compat`] tells so that the caller asks `iptables-save` instead.
 
 mod field;
 mod rule;
