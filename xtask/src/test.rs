@@ -4,13 +4,16 @@ use crate::daemons::Quiet;
 use crate::shell::{self, Done};
 
 /// What tests run, how to see that it is there, and the Debian package it comes from.
-const NEEDED: [(&str, &[&str], &str); 20] = [
+const NEEDED: [(&str, &[&str], &str); 22] = [
     ("ip", &["-V"], "iproute2"),
     ("ss", &["-V"], "iproute2"),
     ("/usr/bin/python3", &["-V"], "python3"),
     ("strace", &["-V"], "strace"),
     ("nft", &["-v"], "nftables"),
     ("sysctl", &["-V"], "procps"),
+    // Only its program that applies sysctl.d at boot is run.
+    ("test", &["-x", "/lib/systemd/systemd-sysctl"], "systemd"),
+    ("unshare", &["-V"], "util-linux"),
     ("shellcheck", &["--version"], "shellcheck"),
     ("curl", &["--version"], "curl"),
     ("musl-gcc", &["--version"], "musl-tools"),

@@ -48,6 +48,12 @@ complete -c dayfly -n "__fish_dayfly_needs_command" -f -a "systems" -d 'Print wh
 complete -c dayfly -n "__fish_dayfly_needs_command" -f -a "plan" -d 'Print the native steps that change a system\'s range, with checks and undo. Changes nothing'
 complete -c dayfly -n "__fish_dayfly_needs_command" -f -a "firewall" -d 'Check whether the firewall opens what is used'
 complete -c dayfly -n "__fish_dayfly_needs_command" -f -a "ftp" -d 'Explain what FTP says about ports, and check what its servers are told'
+complete -c dayfly -n "__fish_dayfly_needs_command" -f -a "set" -d 'Change the range that ports are handed out from, on this host'
+complete -c dayfly -n "__fish_dayfly_needs_command" -f -a "reserve" -d 'Keep ports from being handed out, besides those that already are'
+complete -c dayfly -n "__fish_dayfly_needs_command" -f -a "unreserve" -d 'Let ports be handed out again. All others stay reserved'
+complete -c dayfly -n "__fish_dayfly_needs_command" -f -a "undo" -d 'Take a change back, to the byte: the last one, or that of a number'
+complete -c dayfly -n "__fish_dayfly_needs_command" -f -a "keep" -d 'Make a change stay that was made for a while (`--for`)'
+complete -c dayfly -n "__fish_dayfly_needs_command" -f -a "history" -d 'List what dayfly changed, and how each change stands'
 complete -c dayfly -n "__fish_dayfly_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
 complete -c dayfly -n "__fish_dayfly_needs_command" -f -a "man" -d 'Print the manual page, in roff'
 complete -c dayfly -n "__fish_dayfly_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -151,18 +157,94 @@ complete -c dayfly -n "__fish_dayfly_using_subcommand ftp; and __fish_seen_subco
 complete -c dayfly -n "__fish_dayfly_using_subcommand ftp; and __fish_seen_subcommand_from help" -f -a "explain" -d 'Say which side connects to which port for each transfer of a session'
 complete -c dayfly -n "__fish_dayfly_using_subcommand ftp; and __fish_seen_subcommand_from help" -f -a "check" -d 'Hold the configuration of FTP servers against this host; exit code 1 if anything is wrong'
 complete -c dayfly -n "__fish_dayfly_using_subcommand ftp; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dayfly -n "__fish_dayfly_using_subcommand set" -l unprivileged-start -d 'Also let every user bind the ports from PORT on (net.ipv4.ip_unprivileged_port_start), below which no range can begin' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand set" -l class -d 'Which class of ranges to change, on the BSDs' -r -f -a "default\t'All that ask for nothing else'
+high\t'Those that ask for IP_PORTRANGE_HIGH'
+low\t'Privileged programs that ask for IP_PORTRANGE_LOW'"
+complete -c dayfly -n "__fish_dayfly_using_subcommand set" -l protocol -d 'Change these protocols only, separated by commas, where the system tells them apart' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand set" -l netns -d 'Change this network namespace instead of the current one: a name of `ip netns`, a process id, or a path' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand set" -l host -d 'Change another host instead, of any operating system, through `ssh` and that system\'s own commands. Nothing is installed there' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand set" -l for -d 'Take it back after this time, unless `dayfly keep` is said before: 60s, 5m, 1h. What the next boot sets changes with `dayfly keep`, so that a reset takes it back as well' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand set" -l state -d 'Keep the journals of changes in this folder. Without it in /var/lib/dayfly, and for others than root in $XDG_STATE_HOME/dayfly' -r -F
+complete -c dayfly -n "__fish_dayfly_using_subcommand set" -l color -d 'When to use colour. NO_COLOR is respected' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Also into a pipe'
+never\t'Not at all'"
+complete -c dayfly -n "__fish_dayfly_using_subcommand set" -l persist -d 'Change only what the next boot sets'
+complete -c dayfly -n "__fish_dayfly_using_subcommand set" -l runtime -d 'Change only what is in force, until the next boot'
+complete -c dayfly -n "__fish_dayfly_using_subcommand set" -s y -l yes -d 'Do it without asking'
+complete -c dayfly -n "__fish_dayfly_using_subcommand set" -l dry-run -d 'Show what would be done, and do nothing. The default where nobody can be asked'
+complete -c dayfly -n "__fish_dayfly_using_subcommand set" -l force -d 'Do it although a service or the outgoing connections may be cut off'
+complete -c dayfly -n "__fish_dayfly_using_subcommand set" -l json -d 'Print JSON; docs/json.md explains every name'
+complete -c dayfly -n "__fish_dayfly_using_subcommand set" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dayfly -n "__fish_dayfly_using_subcommand reserve" -l protocol -d 'Change these protocols only, separated by commas, where the system tells them apart' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand reserve" -l netns -d 'Change this network namespace instead of the current one: a name of `ip netns`, a process id, or a path' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand reserve" -l host -d 'Change another host instead, of any operating system, through `ssh` and that system\'s own commands. Nothing is installed there' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand reserve" -l for -d 'Take it back after this time, unless `dayfly keep` is said before: 60s, 5m, 1h. What the next boot sets changes with `dayfly keep`, so that a reset takes it back as well' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand reserve" -l state -d 'Keep the journals of changes in this folder. Without it in /var/lib/dayfly, and for others than root in $XDG_STATE_HOME/dayfly' -r -F
+complete -c dayfly -n "__fish_dayfly_using_subcommand reserve" -l color -d 'When to use colour. NO_COLOR is respected' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Also into a pipe'
+never\t'Not at all'"
+complete -c dayfly -n "__fish_dayfly_using_subcommand reserve" -l persist -d 'Change only what the next boot sets'
+complete -c dayfly -n "__fish_dayfly_using_subcommand reserve" -l runtime -d 'Change only what is in force, until the next boot'
+complete -c dayfly -n "__fish_dayfly_using_subcommand reserve" -s y -l yes -d 'Do it without asking'
+complete -c dayfly -n "__fish_dayfly_using_subcommand reserve" -l dry-run -d 'Show what would be done, and do nothing. The default where nobody can be asked'
+complete -c dayfly -n "__fish_dayfly_using_subcommand reserve" -l force -d 'Do it although a service or the outgoing connections may be cut off'
+complete -c dayfly -n "__fish_dayfly_using_subcommand reserve" -l json -d 'Print JSON; docs/json.md explains every name'
+complete -c dayfly -n "__fish_dayfly_using_subcommand reserve" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dayfly -n "__fish_dayfly_using_subcommand unreserve" -l protocol -d 'Change these protocols only, separated by commas, where the system tells them apart' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand unreserve" -l netns -d 'Change this network namespace instead of the current one: a name of `ip netns`, a process id, or a path' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand unreserve" -l host -d 'Change another host instead, of any operating system, through `ssh` and that system\'s own commands. Nothing is installed there' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand unreserve" -l for -d 'Take it back after this time, unless `dayfly keep` is said before: 60s, 5m, 1h. What the next boot sets changes with `dayfly keep`, so that a reset takes it back as well' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand unreserve" -l state -d 'Keep the journals of changes in this folder. Without it in /var/lib/dayfly, and for others than root in $XDG_STATE_HOME/dayfly' -r -F
+complete -c dayfly -n "__fish_dayfly_using_subcommand unreserve" -l color -d 'When to use colour. NO_COLOR is respected' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Also into a pipe'
+never\t'Not at all'"
+complete -c dayfly -n "__fish_dayfly_using_subcommand unreserve" -l persist -d 'Change only what the next boot sets'
+complete -c dayfly -n "__fish_dayfly_using_subcommand unreserve" -l runtime -d 'Change only what is in force, until the next boot'
+complete -c dayfly -n "__fish_dayfly_using_subcommand unreserve" -s y -l yes -d 'Do it without asking'
+complete -c dayfly -n "__fish_dayfly_using_subcommand unreserve" -l dry-run -d 'Show what would be done, and do nothing. The default where nobody can be asked'
+complete -c dayfly -n "__fish_dayfly_using_subcommand unreserve" -l force -d 'Do it although a service or the outgoing connections may be cut off'
+complete -c dayfly -n "__fish_dayfly_using_subcommand unreserve" -l json -d 'Print JSON; docs/json.md explains every name'
+complete -c dayfly -n "__fish_dayfly_using_subcommand unreserve" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dayfly -n "__fish_dayfly_using_subcommand undo" -l state -d 'Keep the journals of changes in this folder. Without it in /var/lib/dayfly, and for others than root in $XDG_STATE_HOME/dayfly' -r -F
+complete -c dayfly -n "__fish_dayfly_using_subcommand undo" -l color -d 'When to use colour. NO_COLOR is respected' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Also into a pipe'
+never\t'Not at all'"
+complete -c dayfly -n "__fish_dayfly_using_subcommand undo" -s y -l yes -d 'Do it without asking'
+complete -c dayfly -n "__fish_dayfly_using_subcommand undo" -l dry-run -d 'Show what would be done, and do nothing. The default where nobody can be asked'
+complete -c dayfly -n "__fish_dayfly_using_subcommand undo" -l force -d 'Put back what was there before, although somebody else has changed it since'
+complete -c dayfly -n "__fish_dayfly_using_subcommand undo" -l json -d 'Print JSON; docs/json.md explains every name'
+complete -c dayfly -n "__fish_dayfly_using_subcommand undo" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dayfly -n "__fish_dayfly_using_subcommand keep" -l state -d 'Keep the journals of changes in this folder. Without it in /var/lib/dayfly, and for others than root in $XDG_STATE_HOME/dayfly' -r -F
+complete -c dayfly -n "__fish_dayfly_using_subcommand keep" -l color -d 'When to use colour. NO_COLOR is respected' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Also into a pipe'
+never\t'Not at all'"
+complete -c dayfly -n "__fish_dayfly_using_subcommand keep" -l json -d 'Print JSON; docs/json.md explains every name'
+complete -c dayfly -n "__fish_dayfly_using_subcommand keep" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dayfly -n "__fish_dayfly_using_subcommand history" -l state -d 'Keep the journals of changes in this folder. Without it in /var/lib/dayfly, and for others than root in $XDG_STATE_HOME/dayfly' -r -F
+complete -c dayfly -n "__fish_dayfly_using_subcommand history" -l color -d 'When to use colour. NO_COLOR is respected' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Also into a pipe'
+never\t'Not at all'"
+complete -c dayfly -n "__fish_dayfly_using_subcommand history" -l json -d 'Print JSON; docs/json.md explains every name'
+complete -c dayfly -n "__fish_dayfly_using_subcommand history" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dayfly -n "__fish_dayfly_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c dayfly -n "__fish_dayfly_using_subcommand man" -s h -l help -d 'Print help'
-complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan firewall ftp completions man help" -f -a "show" -d 'Show how much room every destination has left (the default)'
-complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan firewall ftp completions man help" -f -a "why" -d 'Say who holds a port, or why a destination cannot be reached any more'
-complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan firewall ftp completions man help" -f -a "doctor" -d 'Say what is wrong, who did it and what to do; exit code 1 if anything is'
-complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan firewall ftp completions man help" -f -a "systems" -d 'Print what every operating system starts with, and where it keeps a change'
-complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan firewall ftp completions man help" -f -a "plan" -d 'Print the native steps that change a system\'s range, with checks and undo. Changes nothing'
-complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan firewall ftp completions man help" -f -a "firewall" -d 'Check whether the firewall opens what is used'
-complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan firewall ftp completions man help" -f -a "ftp" -d 'Explain what FTP says about ports, and check what its servers are told'
-complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan firewall ftp completions man help" -f -a "completions" -d 'Print a completion script for a shell'
-complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan firewall ftp completions man help" -f -a "man" -d 'Print the manual page, in roff'
-complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan firewall ftp completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan firewall ftp set reserve unreserve undo keep history completions man help" -f -a "show" -d 'Show how much room every destination has left (the default)'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan firewall ftp set reserve unreserve undo keep history completions man help" -f -a "why" -d 'Say who holds a port, or why a destination cannot be reached any more'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan firewall ftp set reserve unreserve undo keep history completions man help" -f -a "doctor" -d 'Say what is wrong, who did it and what to do; exit code 1 if anything is'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan firewall ftp set reserve unreserve undo keep history completions man help" -f -a "systems" -d 'Print what every operating system starts with, and where it keeps a change'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan firewall ftp set reserve unreserve undo keep history completions man help" -f -a "plan" -d 'Print the native steps that change a system\'s range, with checks and undo. Changes nothing'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan firewall ftp set reserve unreserve undo keep history completions man help" -f -a "firewall" -d 'Check whether the firewall opens what is used'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan firewall ftp set reserve unreserve undo keep history completions man help" -f -a "ftp" -d 'Explain what FTP says about ports, and check what its servers are told'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan firewall ftp set reserve unreserve undo keep history completions man help" -f -a "set" -d 'Change the range that ports are handed out from, on this host'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan firewall ftp set reserve unreserve undo keep history completions man help" -f -a "reserve" -d 'Keep ports from being handed out, besides those that already are'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan firewall ftp set reserve unreserve undo keep history completions man help" -f -a "unreserve" -d 'Let ports be handed out again. All others stay reserved'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan firewall ftp set reserve unreserve undo keep history completions man help" -f -a "undo" -d 'Take a change back, to the byte: the last one, or that of a number'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan firewall ftp set reserve unreserve undo keep history completions man help" -f -a "keep" -d 'Make a change stay that was made for a while (`--for`)'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan firewall ftp set reserve unreserve undo keep history completions man help" -f -a "history" -d 'List what dayfly changed, and how each change stands'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan firewall ftp set reserve unreserve undo keep history completions man help" -f -a "completions" -d 'Print a completion script for a shell'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan firewall ftp set reserve unreserve undo keep history completions man help" -f -a "man" -d 'Print the manual page, in roff'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan firewall ftp set reserve unreserve undo keep history completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dayfly -n "__fish_dayfly_using_subcommand help; and __fish_seen_subcommand_from firewall" -f -a "check" -d 'Say whether the open ports are those that are used, and who listens inside them'
 complete -c dayfly -n "__fish_dayfly_using_subcommand help; and __fish_seen_subcommand_from ftp" -f -a "explain" -d 'Say which side connects to which port for each transfer of a session'
 complete -c dayfly -n "__fish_dayfly_using_subcommand help; and __fish_seen_subcommand_from ftp" -f -a "check" -d 'Hold the configuration of FTP servers against this host; exit code 1 if anything is wrong'

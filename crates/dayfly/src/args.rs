@@ -9,6 +9,7 @@ use dayfly_insight::doctor::{ParseSeverityError, Severity};
 use dayfly_ports::{PortRange, PortSet, Protocol};
 use dayfly_systems::{Class, SYSTEMS, System};
 
+use crate::change::args::{HistoryArgs, KeepArgs, ReserveArgs, SetArgs, UndoArgs};
 use crate::firewall::args::FirewallArgs;
 use crate::ftp::args::FtpArgs;
 use crate::host::Address;
@@ -79,6 +80,26 @@ pub(crate) enum Verb {
     Firewall(FirewallArgs),
     /// Explain what FTP says about ports, and check what its servers are told.
     Ftp(FtpArgs),
+    /// Change the range that ports are handed out from, on this host.
+    ///
+    /// Shows what is set and what it becomes, now and after each boot, and asks. Then it writes down
+    /// what is there, does one step after the other, reads back, and can take all of it back: `dayfly
+    /// undo`. A change that would cut off a service or the outgoing connections is refused unless it
+    /// is forced. Connections that are open stay open.
+    Set(SetArgs),
+    /// Keep ports from being handed out, besides those that already are.
+    ///
+    /// A program that asks for such a port by its number still gets it: reserve what services of this
+    /// host listen on. What others have reserved (by hand, by file, Cilium, Talos) stays.
+    Reserve(ReserveArgs),
+    /// Let ports be handed out again. All others stay reserved.
+    Unreserve(ReserveArgs),
+    /// Take a change back, to the byte: the last one, or that of a number.
+    Undo(UndoArgs),
+    /// Make a change stay that was made for a while (`--for`).
+    Keep(KeepArgs),
+    /// List what dayfly changed, and how each change stands.
+    History(HistoryArgs),
     /// Print a completion script for a shell.
     Completions {
         /// The shell to complete for.
@@ -339,7 +360,7 @@ impl ColorChoice {
     }
 }
 
-fn protocol(text: &str) -> Result<Protocol, String> {
+pub(crate) fn protocol(text: &str) -> Result<Protocol, String> {
     text.parse().map_err(|error: dayfly_ports::ParseProtocolError| error.to_string())
 }
 
@@ -350,11 +371,11 @@ fn system(text: &str) -> Result<&'static System, String> {
     })
 }
 
-fn range(text: &str) -> Result<PortRange, String> {
+pub(crate) fn range(text: &str) -> Result<PortRange, String> {
     text.parse().map_err(|error: dayfly_ports::ParseRangeError| error.to_string())
 }
 
-fn ports(text: &str) -> Result<Box<PortSet>, String> {
+pub(crate) fn ports(text: &str) -> Result<Box<PortSet>, String> {
     let ports = text.parse().map_err(|error: dayfly_ports::ParseListError| error.to_string())?;
     Ok(Box::new(ports))
 }

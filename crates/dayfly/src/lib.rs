@@ -9,11 +9,11 @@
 
 mod args;
 mod captured;
+mod change;
 mod doctor;
 mod error;
 mod firewall;
 mod ftp;
-#[allow(dead_code, unused_imports, reason = "the verbs that change a host come next")]
 mod host;
 mod pages;
 mod place;
@@ -33,6 +33,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::args::{Cli, Verb};
+use crate::change::args::GuardArgs;
 use crate::error::Failure;
 
 /// The names and meanings of everything that `--json` prints are described in `docs/json.md`.
@@ -41,6 +42,9 @@ pub const SCHEMA_VERSION: u32 = 1;
 /// Runs the command with the arguments of this process.
 #[must_use]
 pub fn run() -> ExitCode {
+    if let Some(guard) = GuardArgs::of_process() {
+        return ended(change::guard(&guard).map(|()| ExitCode::SUCCESS));
+    }
     // Wrong usage ends here, with a sentence and exit code 2.
     let cli = Cli::parse();
     let done = |()| ExitCode::SUCCESS;
@@ -53,9 +57,19 @@ pub fn run() -> ExitCode {
         Some(Verb::Plan(plan)) => plan::run(&plan).map(done),
         Some(Verb::Firewall(firewall)) => firewall::run(&firewall),
         Some(Verb::Ftp(ftp)) => ftp::run(&ftp),
+        Some(Verb::Set(set)) => change::set(&set).map(done),
+        Some(Verb::Reserve(reserve)) => change::reserve(&reserve).map(done),
+        Some(Verb::Unreserve(unreserve)) => change::unreserve(&unreserve).map(done),
+        Some(Verb::Undo(undo)) => change::undo::run(&undo).map(done),
+        Some(Verb::Keep(keep)) => change::keep::run(&keep).map(done),
+        Some(Verb::History(history)) => change::history::run(&history).map(done),
         Some(Verb::Completions { shell }) => pages::print_completions(shell).map(done),
         Some(Verb::Man) => pages::print_manual().map(done),
     };
+    ended(result)
+}
+
+fn ended(result: Result<ExitCode, Failure>) -> ExitCode {
     match result {
         Ok(code) => code,
         // The reader of our output has gone (`dayfly | head`): nobody is left to tell.

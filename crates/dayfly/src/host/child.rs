@@ -32,7 +32,7 @@ pub(super) enum ChildError {
 
 enum Event {
     Bytes(Stream, Vec<u8>),
-    End(Stream),
+    End,
     Exited,
 }
 
@@ -82,7 +82,7 @@ fn read(mut from: impl Read + Send + 'static, stream: Stream, sender: Sender<Eve
                 return;
             }
         }
-        let _ = sender.send(Event::End(stream));
+        let _ = sender.send(Event::End);
     });
 }
 
@@ -115,7 +115,7 @@ fn collect(events: &Receiver<Event>, limit: Duration) -> Result<(Vec<u8>, Vec<u8
                     return Err(ChildError::Flood);
                 }
             }
-            Ok(Event::End(_)) => open -= 1,
+            Ok(Event::End) => open -= 1,
             Ok(Event::Exited) => {
                 exited = true;
                 deadline = Instant::now() + GRACE;

@@ -3,12 +3,15 @@
 pub(crate) mod bar;
 pub(crate) mod captured;
 pub(crate) mod captured_json;
+pub(crate) mod change;
+pub(crate) mod change_json;
 pub(crate) mod doctor;
 pub(crate) mod doctor_json;
 pub(crate) mod firewall;
 pub(crate) mod firewall_json;
 pub(crate) mod ftp;
 pub(crate) mod ftp_json;
+pub(crate) mod history;
 pub(crate) mod json;
 pub(crate) mod nat;
 pub(crate) mod nat_json;

@@ -1,0 +1,174 @@
+//! A change of any host, as a plan of its own system's steps.
+//!
+//! What the plan calls writing or editing a file becomes a deed that knows the file's exact bytes;
+//! commands are undone by the system's own commands.
+
+use dayfly_systems::{Action, Plan, Request, System, When as Planned};
+
+use super::deed::{Before, Content, Deed, Reversal};
+use super::draft::{Difference, Draft, Note, Wish};
+use super::journal::{Step, When};
+use super::scene::Scene;
+use crate::error::Failure;
+use crate::host::{Host, HostError};
+
+/// What the change would do to a host of this system.
+pub(crate) fn draft(
+    scene: &Scene,
+    system: &'static System,
+    wish: &Wish,
+    when: When,
+) -> Result<Draft, Failure> {
+    let said = scene.host.run(&system.read_command())?;
+    let current = system.read(&said.text()).map_err(|error| {
+        Failure::new(format_args!("{}: {error}", scene.host.name())).hint(format!(
+            "see what `{}` says there: {}",
+            system.read_command(),
+            said.said()
+        ))
+    })?;
+    let mut request = Request {
+        current: Some(&current),
+        when: match when {
+            When::Now => Planned::Runtime,
+            When::Boot => Planned::Boot,
+            When::Both => Planned::Both,
+        },
+        ..Request::default()
+    };
+    match wish {
+        Wish::Range { floor: Some(_), .. } => {
+            return Err(Failure::new("--unprivileged-start is for the live kernel of this host")
+                .hint("leave it out"));
+        }
+        Wish::Range { range, protocols, class, .. } => {
+            request.range = Some(*range);
+            request.protocols = protocols;
+            request.class = *class;
+        }
+        Wish::Reserve { ports, protocols } => {
+            request.reserve = Some(ports);
+            request.protocols = protocols;
+        }
+        Wish::Unreserve { .. } => {
+            return Err(Failure::new(format_args!(
+                "ports of {} cannot be unreserved from here, unless dayfly reserved them",
+                system.title
+            ))
+            .hint("`dayfly history` lists what it did, `dayfly undo ID` takes it back"));
+        }
+    }
+    let plan = system
+        .plan(&request)
+        .map_err(|refusal| Failure::new(&refusal.message).hint(refusal.hint))?;
+    Ok(Draft {
+        differences: differences(&plan, when),
+        remarks: plan
+            .remarks
+            .iter()
+            .map(|remark| Note { severity: remark.severity.name(), text: remark.text.clone() })
+            .collect(),
+        hazards: Vec::new(),
+        steps: steps(&*scene.host, &plan)?,
+    })
+}
+
+fn differences(plan: &Plan, when: When) -> Vec<Difference> {
+    let when = match when {
+        When::Now => "now",
+        When::Boot => "at boot",
+        When::Both => "now and at boot",
+    };
+    let mut differences: Vec<Difference> = plan
+        .changes
+        .iter()
+        .map(|change| Difference {
+            setting: change.slot.scope(),
+            when,
+            from: change.from.map_or("not known".to_owned(), |(low, high)| format!("{low}-{high}")),
+            to: change.to.to_string(),
+        })
+        .collect();
+    if let Some(ports) = &plan.reserve {
+        differences.push(Difference {
+            setting: "reserved ports".to_owned(),
+            when,
+            from: String::new(),
+            to: ports.to_string(),
+        });
+    }
+    differences
+}
+
+fn steps(host: &dyn Host, plan: &Plan) -> Result<Vec<Step>, HostError> {
+    let mut steps: Vec<Step> = Vec::new();
+    for planned in &plan.steps {
+        let deed = match &planned.action {
+            Action::Run(run) => {
+                // A later step with the same check begins where the earlier one ends.
+                let earlier = steps.iter().rev().find_map(|step| match &step.deed {
+                    Deed::Command { check, expect, .. } if *check == planned.check.command => {
+                        Some(Before::Words(expect.clone()))
+                    }
+                    _ => None,
+                });
+                let before = match earlier {
+                    Some(before) => before,
+                    None => Before::Output(host.run(&planned.check.command)?.text()),
+                };
+                Deed::Command {
+                    run: run.clone(),
+                    undo: planned.undo.iter().filter_map(reversal).collect(),
+                    check: planned.check.command.clone(),
+                    expect: planned.check.expect.clone(),
+                    before,
+                }
+            }
+            Action::Write { path, mode, content } => Deed::File {
+                path: (*path).to_owned(),
+                mode: *mode,
+                before: host.read(path)?.map(Content::new),
+                after: Some(Content::Text(content.clone())),
+            },
+            Action::Edit(edit) => {
+                let before = host.read(edit.path)?;
+                let text = dayfly_systems::decoded(before.as_deref().unwrap_or_default());
+                Deed::File {
+                    path: edit.path.to_owned(),
+                    mode: 0o644,
+                    before: before.map(Content::new),
+                    after: Some(Content::Text(edit.apply(&text))),
+                }
+            }
+            Action::Remove { path } => Deed::File {
+                path: (*path).to_owned(),
+                mode: 0o644,
+                before: host.read(path)?.map(Content::new),
+                after: None,
+            },
+            // Only an undo puts anything back.
+            Action::Restore(_) => continue,
+        };
+        let is_idle = matches!(&deed, Deed::File { before, after, .. } if before == after);
+        if !is_idle {
+            steps.push(Step { when: when(planned.when), deed });
+        }
+    }
+    Ok(steps)
+}
+
+fn reversal(action: &Action) -> Option<Reversal> {
+    match action {
+        Action::Run(command) => Some(Reversal::Run(command.clone())),
+        Action::Remove { path } => Some(Reversal::Remove((*path).to_owned())),
+        Action::Write { .. } | Action::Edit(_) | Action::Restore(_) => None,
+    }
+}
+
+const fn when(planned: Planned) -> When {
+    match planned {
+        Planned::Runtime => When::Now,
+        Planned::Boot => When::Boot,
+        Planned::Both => When::Both,
+    }
+}
