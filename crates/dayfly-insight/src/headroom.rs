@@ -126,6 +126,9 @@ pub struct Headroom {
     /// What a TCP destination without a connection has left: the usable ports that nobody is
     /// seen to block.
     pub open: u32,
+    /// The usable ports that no TCP socket has at all, in whatever state: what `bind()` to port 0 on
+    /// all addresses finds, before a program listens for an answer (active FTP).
+    pub unused: u32,
     /// Every destination with a connection from a usable port, fullest first.
     pub destinations: Vec<Destination>,
     /// Every local address with a UDP socket, fullest first.
@@ -226,7 +229,9 @@ impl Fold {
     /// The report.
     #[must_use]
     pub fn finish(self) -> Headroom {
-        let open = self.tcp.open().len();
+        let open = self.tcp.open();
+        let unused = self.tcp.unused(open.clone()).len();
+        let open = open.len();
         let mut destinations = self.tcp.finish();
         destinations.extend(self.sctp.finish());
         destinations.sort_by(|a, b| {
@@ -237,6 +242,7 @@ impl Fold {
             settings: self.settings,
             counts: self.counts,
             open,
+            unused,
             destinations,
             udp_sources: self.udp.finish(),
         }
@@ -364,6 +370,13 @@ impl Connections {
     /// The usable ports that nobody is seen to have claimed.
     fn open(&self) -> PortSet {
         &*self.usable - &*self.claimed
+    }
+
+    /// Those of the open ports that no connection has.
+    fn unused(&self, open: PortSet) -> PortSet {
+        let mut taken = Box::new(PortSet::EMPTY);
+        self.table.values().for_each(|found| found.ports.add_to(&mut taken));
+        &open - &taken
     }
 
     fn finish(self) -> Vec<Destination> {

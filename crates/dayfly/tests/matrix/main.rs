@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a broken fixture fails the test")]
 
 mod clients;
+mod exhaustion;
 mod place;
 mod servers;
 mod told;
