@@ -4,8 +4,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use dayfly_insight::Settings;
 use dayfly_insight::ftp::server::launch::{self, Launch};
 use dayfly_insight::ftp::server::{Product, ServerConfig, read_as};
+
+use dayfly_ports::{PortSet, Protocol};
 
 use super::files::{names_in, text_of};
 use crate::owners::pids;
@@ -57,6 +60,16 @@ pub fn ftp_servers() -> Vec<FtpServer> {
         }
     }
     found.into_iter().map(|(_, server)| server).collect()
+}
+
+/// The ports that the running FTP servers open for passive transfers; none without a server.
+#[must_use]
+pub fn passive_ports(settings: &Settings) -> Option<Box<PortSet>> {
+    let servers = ftp_servers();
+    let usable = settings.usable(Protocol::Tcp);
+    let mut ports = Box::new(PortSet::EMPTY);
+    servers.iter().for_each(|server| *ports |= &server.config.passive.ports(&usable));
+    (!servers.is_empty()).then_some(ports)
 }
 
 /// None for a Python program that has nothing to do with FTP.

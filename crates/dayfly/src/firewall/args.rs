@@ -38,7 +38,8 @@ pub(crate) struct CheckArgs {
     #[arg(long, value_name = "RANGE", value_parser = range, requires = "from")]
     pub(crate) range: Option<PortRange>,
 
-    /// The ports that an FTP server here opens for passive transfers. Without it the range.
+    /// The ports that an FTP server here opens for passive transfers. Without it those that the
+    /// running servers are configured with, or else the range.
     #[arg(long, value_name = "LIST", value_parser = ports)]
     pub(crate) passive: Option<Box<PortSet>>,
 

@@ -11,11 +11,12 @@ use dayfly_insight::firewall::model::{Family, Ruleset};
 use dayfly_insight::firewall::readers;
 use dayfly_insight::firewall::remedies::remedies;
 use dayfly_insight::why::{Remedy, Shell};
+use dayfly_linux::evidence;
 use dayfly_linux::firewall::{self as live, RulesError};
 use dayfly_linux::namespace::Namespace;
 use dayfly_linux::observe::ObserveError;
 use dayfly_linux::settings;
-use dayfly_ports::{PortRange, Protocol};
+use dayfly_ports::{PortRange, PortSet, Protocol};
 
 use super::args::CheckArgs;
 use crate::error::Failure;
@@ -140,6 +141,8 @@ struct Seen {
     settings: Settings,
     listeners: Vec<Listener>,
     addresses: Vec<live::InterfaceAddress>,
+    /// What the FTP servers here open for passive transfers; none without a server.
+    passive: Option<Box<PortSet>>,
     degraded: Vec<Note>,
 }
 
@@ -147,9 +150,10 @@ fn look(args: &CheckArgs, namespace: &Namespace, netns: Option<&str>) -> Result<
     let seen = namespace
         .run(seen)
         .map_err(|error| place::impossible(&ObserveError::Namespace(error)))??;
-    let Seen { ruleset, settings, listeners, addresses, degraded } = seen;
+    let Seen { ruleset, settings, listeners, addresses, passive, degraded } = seen;
     let interfaces: BTreeSet<&str> = addresses.iter().map(|one| one.interface.as_str()).collect();
     let mut host = host(args, &settings);
+    host.passive = host.passive.or(passive);
     if host.interface.is_none() && interfaces.len() == 1 {
         host.interface = interfaces.first().map(|&name| name.to_owned());
     }
@@ -192,7 +196,8 @@ fn seen() -> Result<Seen, Failure> {
         });
     }
     let addresses = live::addresses().unwrap_or_default();
-    Ok(Seen { ruleset, settings, listeners, addresses, degraded })
+    let passive = evidence::passive_ports(&settings);
+    Ok(Seen { ruleset, settings, listeners, addresses, passive, degraded })
 }
 
 fn unreadable(error: &RulesError) -> Failure {
@@ -231,7 +236,7 @@ fn judge(
 ) -> Checked {
     let kinds = if args.flow.is_empty() { FlowKind::ALL.to_vec() } else { args.flow.clone() };
     // Whoever names a flow wants it. An FTP server is seen by its listener; TFTP is seen by nothing.
-    let serves_ftp = args.passive.is_some()
+    let serves_ftp = host.passive.is_some()
         || listeners
             .iter()
             .any(|one| one.protocol == Protocol::Tcp && [21, 990].contains(&one.address.port()));

@@ -7,6 +7,7 @@
 
 mod clients;
 mod exhaustion;
+mod forecast;
 mod place;
 mod servers;
 mod told;
@@ -143,6 +144,10 @@ impl Cell {
         }
         let _server = start(&place, self.server, self.passive);
         nft(guarded, &self.rules);
+        let foretold = forecast::works(guarded, self);
+        if foretold != self.works {
+            return Err(format!("{}: foretold {foretold}", self.title()));
+        }
         let works = fetch(&place, self.client, self.mode, self.server.is_encrypted());
         if works == self.works { Ok(()) } else { Err(format!("{}: {works}", self.title())) }
     }
@@ -203,6 +208,8 @@ fn tftp_goes_where_it_was_said_to_go() {
                 let place = Place::new();
                 let _server = tftpd(&place, *answers);
                 nft(&place.client, rules);
+                let foretold = forecast::tftp_works(&place.client, *answers);
+                assert_eq!(foretold, *works, "{name}");
                 assert_eq!(fetch(&place, Client::Tftp, Mode::Passive, false), *works, "{name}");
             });
         }

@@ -5,6 +5,8 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use dayfly_ports::PortSet;
+
 use crate::place::{Place, Running, SERVER};
 
 /// Debian's own, which has Debian's modules.
@@ -26,6 +28,17 @@ pub(crate) enum Server {
 impl Server {
     pub(crate) const fn is_encrypted(self) -> bool {
         matches!(self, Server::VsftpdTls | Server::PyftpdlibTls)
+    }
+}
+
+impl Server {
+    /// The ports that its active connections come from: the one of FTP's data, or any.
+    pub(crate) fn sends_from(self) -> PortSet {
+        let ports = match self {
+            Server::Vsftpd | Server::VsftpdTls => "20",
+            Server::Pyftpdlib | Server::PyftpdlibTls => "32768-60999",
+        };
+        ports.parse().unwrap()
     }
 }
 
