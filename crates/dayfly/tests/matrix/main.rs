@@ -8,6 +8,7 @@
 mod clients;
 mod exhaustion;
 mod forecast;
+mod mended;
 mod place;
 mod servers;
 mod told;
