@@ -121,7 +121,6 @@ fn small_files_exhaust_a_hundred_ports_at_the_same_file() {
         let ftp = Ftp::start(mode, "40000 40099");
         let (file, error) = ftp.upload(mode, 150);
         let expected = model(mode);
-        println!("{mode}: file {file} with {error}, expected {expected:?}");
         assert_eq!(error, expected.1, "{mode}");
         let apart = (file as f64 / expected.0 as f64 - 1.0).abs();
         assert!(apart <= 0.02, "{mode}: file {file}, expected {}", expected.0);
@@ -159,7 +158,6 @@ fn connections_exhaust_a_thousand_ports_at_the_same_one() {
          [[workload]]\nrate = 1000\narrivals = \"constant\"\nduration = \"forever\"\n",
     );
     let failure = outcome.first_failure.unwrap();
-    println!("{kernel:?}, expected {failure:?}");
     assert_eq!(kernel.1, Some(number_of(failure.error)));
     assert!(kernel.2 < Duration::from_secs(60), "no TIME_WAIT has ended");
     let apart = (kernel.0 as f64 / failure.moment.number as f64 - 1.0).abs();

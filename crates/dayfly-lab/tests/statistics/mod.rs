@@ -20,14 +20,6 @@ pub(crate) fn assert_same_distribution(one: &[u32], other: &[u32], what: &str) {
         .fold(0.0, f64::max);
     let (n, m) = (one.len() as f64, other.len() as f64);
     let allowed = ((ALPHA / 2.0).ln() / -2.0).sqrt() * ((n + m) / (n * m)).sqrt();
-    let mean = |sample: &[u32]| {
-        sample.iter().map(|number| f64::from(*number)).sum::<f64>() / sample.len() as f64
-    };
-    println!(
-        "{what}: {:.2} and {:.2}, distance {distance:.4} of {allowed:.4}",
-        mean(one),
-        mean(other)
-    );
     assert!(distance < allowed, "{what}: the distributions are {distance:.4} apart");
 }
 
@@ -44,6 +36,5 @@ pub(crate) fn assert_same_shares(one: &[u64], other: &[u64], what: &str) {
     // Wilson and Hilferty (1931): the cube root of a chi-square is nearly normal.
     let spread = 2.0 / (9.0 * kinds);
     let allowed = kinds * (1.0 - spread + NORMAL * f64::sqrt(spread)).powi(3);
-    println!("{what}: chi-square {statistic:.1} of {allowed:.1} with {kinds} degrees");
     assert!(statistic < allowed, "{what}: {one:?} and {other:?}");
 }
