@@ -4,12 +4,13 @@ use crate::daemons::Quiet;
 use crate::shell::{self, Done};
 
 /// What tests run, how to see that it is there, and the Debian package it comes from.
-const NEEDED: [(&str, &[&str], &str); 22] = [
+const NEEDED: &[(&str, &[&str], &str)] = &[
     ("ip", &["-V"], "iproute2"),
     ("ss", &["-V"], "iproute2"),
     ("/usr/bin/python3", &["-V"], "python3"),
     ("strace", &["-V"], "strace"),
     ("nft", &["-v"], "nftables"),
+    ("tcpdump", &["--version"], "tcpdump"),
     ("sysctl", &["-V"], "procps"),
     // Only its program that applies sysctl.d at boot is run.
     ("test", &["-x", "/lib/systemd/systemd-sysctl"], "systemd"),

@@ -34,6 +34,9 @@ _dayfly() {
             dayfly,history)
                 cmd="dayfly__subcmd__history"
                 ;;
+            dayfly,identify)
+                cmd="dayfly__subcmd__identify"
+                ;;
             dayfly,keep)
                 cmd="dayfly__subcmd__keep"
                 ;;
@@ -112,6 +115,9 @@ _dayfly() {
             dayfly__subcmd__help,history)
                 cmd="dayfly__subcmd__help__subcmd__history"
                 ;;
+            dayfly__subcmd__help,identify)
+                cmd="dayfly__subcmd__help__subcmd__identify"
+                ;;
             dayfly__subcmd__help,keep)
                 cmd="dayfly__subcmd__help__subcmd__keep"
                 ;;
@@ -158,7 +164,7 @@ _dayfly() {
 
     case "${cmd}" in
         dayfly)
-            opts="-h -V --netns --all-netns --destination --protocol --top --probe --nat --watch --host --system --from --json --color --help --version show why doctor systems plan firewall ftp set reserve unreserve undo keep history completions man help"
+            opts="-h -V --netns --all-netns --destination --protocol --top --probe --nat --watch --host --system --from --json --color --help --version show why doctor systems plan firewall ftp set reserve unreserve undo keep history identify completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -484,7 +490,7 @@ _dayfly() {
             return 0
             ;;
         dayfly__subcmd__help)
-            opts="show why doctor systems plan firewall ftp set reserve unreserve undo keep history completions man help"
+            opts="show why doctor systems plan firewall ftp set reserve unreserve undo keep history identify completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -610,6 +616,20 @@ _dayfly() {
             return 0
             ;;
         dayfly__subcmd__help__subcmd__history)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dayfly__subcmd__help__subcmd__identify)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -771,6 +791,40 @@ _dayfly() {
             fi
             case "${prev}" in
                 --state)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dayfly__subcmd__identify)
+            opts="-h --host --protocol --top --samples --json --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --protocol)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --top)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --samples)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -13,6 +13,7 @@ use crate::change::args::{HistoryArgs, KeepArgs, ReserveArgs, SetArgs, UndoArgs}
 use crate::firewall::args::FirewallArgs;
 use crate::ftp::args::FtpArgs;
 use crate::host::Address;
+use crate::identify::IdentifyArgs;
 use crate::subject::Subject;
 use crate::target::Target;
 
@@ -100,6 +101,13 @@ pub(crate) enum Verb {
     Keep(KeepArgs),
     /// List what dayfly changed, and how each change stands.
     History(HistoryArgs),
+    /// Say which strategy, range and system made the ports of a capture, and how sure that is.
+    ///
+    /// Reads pcap and pcapng of any byte order, VLANs, Linux cooked captures and bare IP, and lines of
+    /// text. For each host and protocol: the strategy with its probability and evidence, the ends of
+    /// the range, ports that are never used, systems that do so, whether NAT stands in front, how
+    /// well the next port can be guessed, and how many more connections would settle it.
+    Identify(IdentifyArgs),
     /// Print a completion script for a shell.
     Completions {
         /// The shell to complete for.
@@ -384,7 +392,7 @@ fn severity(text: &str) -> Result<Severity, String> {
     text.parse().map_err(|error: ParseSeverityError| error.to_string())
 }
 
-fn rows(text: &str) -> Result<usize, String> {
+pub(crate) fn rows(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) => Err("at least 1".to_owned()),
         Ok(rows) => Ok(rows),
@@ -393,7 +401,7 @@ fn rows(text: &str) -> Result<usize, String> {
 }
 
 /// From a tenth of a second to a day: less would only heat the machine.
-fn seconds(text: &str) -> Result<Duration, String> {
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 =
         text.parse().map_err(|_| "a number of seconds, such as 2 or 0.5".to_owned())?;
     if (0.1..=86_400.0).contains(&seconds) {

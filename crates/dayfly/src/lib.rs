@@ -15,6 +15,7 @@ mod error;
 mod firewall;
 mod ftp;
 mod host;
+mod identify;
 mod pages;
 mod place;
 mod plan;
@@ -63,6 +64,7 @@ pub fn run() -> ExitCode {
         Some(Verb::Undo(undo)) => change::undo::run(&undo).map(done),
         Some(Verb::Keep(keep)) => change::keep::run(&keep).map(done),
         Some(Verb::History(history)) => change::history::run(&history).map(done),
+        Some(Verb::Identify(identify)) => identify::run(&identify).map(done),
         Some(Verb::Completions { shell }) => pages::print_completions(shell).map(done),
         Some(Verb::Man) => pages::print_manual().map(done),
     };

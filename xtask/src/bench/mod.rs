@@ -3,6 +3,7 @@
 
 mod alloc;
 mod bare;
+mod identify;
 mod process;
 mod show;
 
@@ -14,11 +15,19 @@ type Bench = (&'static str, &'static str, fn(&[&str]) -> Done);
 /// What can be measured.
 const BENCHES: &[Bench] = &[
     ("alloc", "what handing out a port costs, next to everybody who does", alloc::run),
+    (
+        "identify",
+        "what `dayfly identify` costs next to reading bytes and to tcpdump",
+        identify::run,
+    ),
     ("show", "what `dayfly show` costs next to a bare dump and `ss -tan`", show::run),
 ];
 
 /// What measured programs are started as, not for calling by hand.
-const PARTS: &[Bench] = &[(bare::NAME, "receive a dump of TCP sockets, count it", bare::run)];
+const PARTS: &[Bench] = &[
+    (bare::NAME, "receive a dump of TCP sockets, count it", bare::run),
+    (identify::READ, "read a file, add its bytes up", identify::read_bytes),
+];
 
 /// Runs the named one, or lists them.
 pub(crate) fn run(words: &[&str]) -> Done {

@@ -119,13 +119,13 @@ fn openings_are_counted_once() {
 }
 
 #[test]
-fn a_host_keeps_2048_samples_and_every_port() {
+fn a_host_keeps_1024_samples_and_every_port() {
     let mut collector = Collector::new(1);
     for number in 0..10_000_u16 {
         collector.add_opening(tuple(Protocol::Udp, 20000 + number, 7), None);
     }
     let host = collector.finish().0.remove(0);
-    assert_eq!((host.openings, host.samples.len(), host.ports().len()), (10_000, 2048, 10_000));
+    assert_eq!((host.openings, host.samples.len(), host.ports().len()), (10_000, 1024, 10_000));
 }
 
 proptest! {

@@ -1,5 +1,7 @@
 //! The samples of one host as the models look at them.
 
+use std::collections::HashMap;
+
 use super::collect::Sample;
 
 /// Ports in order, with what the models ask again and again.
@@ -29,22 +31,21 @@ impl Trace {
     pub(super) fn new(samples: &[Sample]) -> Trace {
         let samples = &samples[..samples.len().min(Trace::LONGEST)];
         let start = samples.iter().filter_map(|sample| sample.time).min();
-        // Destinations come numbered, though not densely once a host has too many.
-        let mut last: Vec<(u32, usize)> = Vec::new();
+        let mut numbers: HashMap<u32, usize, foldhash::fast::FixedState> = HashMap::default();
+        // The index of the last opening to each destination.
+        let mut last: Vec<usize> = Vec::new();
         let mut looks = Vec::with_capacity(samples.len());
         for (index, sample) in samples.iter().enumerate() {
-            let known = last.iter().position(|(number, _)| *number == sample.destination);
-            let (destination, before) = match known {
-                Some(known) => {
-                    let before = std::mem::replace(&mut last[known].1, index);
-                    (known, Some(before))
-                }
+            let destination = *numbers.entry(sample.destination).or_insert(last.len());
+            let before = match last.get_mut(destination) {
+                Some(last) => Some(std::mem::replace(last, index)),
                 None => {
-                    last.push((sample.destination, index));
-                    (last.len() - 1, None)
+                    last.push(index);
+                    None
                 }
             };
-            let at = sample.time.zip(start).map(|(time, start)| (time - start) as f64 / 1e9);
+            let at =
+                sample.time.zip(start).map(|(time, start)| (time.get() - start.get()) as f64 / 1e9);
             looks.push(Look { port: sample.port.into(), destination, at, before });
         }
         Trace { looks, destinations: last.len() }

@@ -423,7 +423,7 @@ fn more(
     let have = (sum / (1.0 - sum)).max(1e-9).ln();
     // Less than a hundredth of a bit for each opening: it is the prior that decides, not the ports.
     if rate < 0.007 || merged && rate < 0.05 {
-        return None;
+        return (short > 0).then_some(short);
     }
-    Some((((wanted - have) / rate).ceil().max(1.0)) as u64)
+    Some((((wanted - have) / rate).ceil().max(1.0) as u64).max(short))
 }

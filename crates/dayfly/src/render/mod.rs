@@ -12,6 +12,8 @@ pub(crate) mod firewall_json;
 pub(crate) mod ftp;
 pub(crate) mod ftp_json;
 pub(crate) mod history;
+pub(crate) mod identify;
+pub(crate) mod identify_json;
 pub(crate) mod json;
 pub(crate) mod nat;
 pub(crate) mod nat_json;

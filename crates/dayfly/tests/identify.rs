@@ -1,0 +1,309 @@
+//! `dayfly identify`: this very kernel, told from captures of itself; and what people read.
+
+#![expect(clippy::unwrap_used, reason = "a broken fixture fails the test")]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use dayfly_testkit::{Namespace, Server, SocketOptions, needs, privileged};
+use insta::assert_snapshot;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+fn dayfly(words: &[&str], input: &[u8], columns: Option<&str>) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dayfly"));
+    command.arg("identify").args(words).env_remove("COLUMNS").env_remove("LINES");
+    if let Some(columns) = columns {
+        command.env("COLUMNS", columns);
+    }
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // A command that refuses its arguments reads nothing.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    child.wait_with_output().unwrap()
+}
+
+fn told(words: &[&str], input: &[u8], columns: Option<&str>) -> String {
+    let Output { status, stdout, stderr } = dayfly(words, input, columns);
+    let mut text =
+        format!("$ dayfly identify {}\nexit: {}\n", words.join(" "), status.code().unwrap());
+    text.push_str(&String::from_utf8(stdout).unwrap());
+    if !stderr.is_empty() {
+        text.push_str("--- stderr\n");
+        text.push_str(&String::from_utf8(stderr).unwrap());
+    }
+    text
+}
+
+/// What it says for programs about the host with the most connections.
+fn answer(file: &Path, words: &[&str]) -> Value {
+    let words = [&[file.to_str().unwrap(), "--json", "--top", "1"], words].concat();
+    let Output { status, stdout, stderr } = dayfly(&words, b"", None);
+    assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
+    let json: Value = serde_json::from_slice(&stdout).unwrap();
+    json["hosts"][0].clone()
+}
+
+/// tcpdump at work in a namespace; its file goes with it.
+struct Capture {
+    tcpdump: Child,
+    file: PathBuf,
+}
+
+impl Capture {
+    fn start(namespace: &Namespace, interface: &str) -> Capture {
+        let file = std::env::temp_dir().join(format!("{}-{interface}.pcap", namespace.name()));
+        let mut tcpdump = namespace
+            .command("tcpdump")
+            .args(["-i", interface, "-s", "128", "-B", "16384", "-U", "--immediate-mode"])
+            .args(["-Z", "root", "-w"])
+            .arg(&file)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = String::new();
+        let mut lines = BufReader::new(tcpdump.stderr.take().unwrap());
+        while !said.contains("listening on") {
+            assert!(lines.read_line(&mut said).unwrap() > 0, "tcpdump: {said}");
+        }
+        // What it says in the end must have somewhere to go.
+        std::thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
+        Capture { tcpdump, file }
+    }
+
+    /// Stops tcpdump, which writes down what it still has.
+    fn stop(&mut self) -> &Path {
+        let pid = Pid::from_raw(i32::try_from(self.tcpdump.id()).unwrap()).unwrap();
+        kill_process(pid, Signal::INT).unwrap();
+        assert!(self.tcpdump.wait().unwrap().success());
+        &self.file
+    }
+}
+
+impl Drop for Capture {
+    fn drop(&mut self) {
+        // Nothing to do about a refusal here.
+        let _ = self.tcpdump.kill();
+        let _ = fs::remove_file(&self.file);
+    }
+}
+
+/// What is said about 200 connections with these options to three services on loopback.
+fn of_options(options: &SocketOptions) -> Value {
+    let namespace = Namespace::new();
+    let mut capture = Capture::start(&namespace, "lo");
+    namespace.run(|| {
+        let server = |port| {
+            Server::open(&SocketOptions::tcp(), SocketAddr::from(([127, 0, 0, 1], port))).unwrap()
+        };
+        let servers: Vec<Server> = [80, 443, 8080].into_iter().map(server).collect();
+        let connect = |n: usize| options.connect(servers[n * n % 3].address()).unwrap();
+        let _clients: Vec<_> = (0..200).map(connect).collect();
+    });
+    answer(capture.stop(), &[])
+}
+
+fn is_sure_of(answer: &Value, class: &str) {
+    assert_eq!(answer["answer"], class, "{answer:#}");
+    assert_eq!(answer["settled"], true, "{answer:#}");
+}
+
+fn likely_range(answer: &Value) -> (u64, u64) {
+    let range = &answer["ranges"][0];
+    assert!(range["probability"].as_f64().unwrap() > 0.5, "{answer:#}");
+    (range["low"].as_u64().unwrap(), range["high"].as_u64().unwrap())
+}
+
+#[test]
+fn this_kernel_is_told_by_how_its_sockets_get_their_ports() {
+    privileged!();
+    needs!("tcpdump", "tcpdump");
+    let tcp = SocketOptions::tcp();
+    let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
+    for (options, class, range) in [
+        (tcp, "linux-connect", Some((32768, 60999))),
+        (tcp.bind(loopback).address_no_port(), "linux-connect", Some((32768, 60999))),
+        (tcp.bind(loopback), "linux-bind", Some((32768, 60999))),
+        (tcp.bind(loopback).reuse_address(), "linux-bind-reuse", Some((32768, 60999))),
+        (tcp.local_port_range(40000, 49999), "linux-own-range", None),
+    ] {
+        let answer = of_options(&options);
+        is_sure_of(&answer, class);
+        assert_eq!(answer["openings"], 200);
+        if let Some(range) = range {
+            assert_eq!(likely_range(&answer), range);
+            assert_eq!(answer["candidates"][0]["name"], "linux");
+        }
+        assert_eq!(answer["nat"]["verdict"], "no_sign");
+    }
+}
+
+#[test]
+fn udp_is_random_over_the_range_that_is_set() {
+    privileged!();
+    needs!("tcpdump", "tcpdump");
+    let namespace = Namespace::new();
+    namespace.sysctl("net.ipv4.ip_local_port_range", "20000 29999");
+    let mut capture = Capture::start(&namespace, "lo");
+    namespace.run(|| {
+        let server = UdpSocket::bind("127.0.0.1:53").unwrap();
+        for _ in 0..400 {
+            let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+            client.send_to(b"?", server.local_addr().unwrap()).unwrap();
+        }
+    });
+    let answer = answer(capture.stop(), &["--protocol", "udp"]);
+    is_sure_of(&answer, "random");
+    let (low, high) = (&answer["widest"]["low"], &answer["widest"]["high"]);
+    assert!((19_000..=20_000).contains(&low.as_u64().unwrap()), "{answer:#}");
+    assert!((29_999..=31_000).contains(&high.as_u64().unwrap()), "{answer:#}");
+}
+
+/// Clients behind a gate, and a server before it, where the capture is made.
+struct Scene {
+    clients: Vec<Namespace>,
+    _gate: Namespace,
+    outer: Namespace,
+}
+
+impl Scene {
+    fn new(clients: u8, masquerade: &str) -> Scene {
+        let (gate, outer) = (Namespace::new(), Namespace::new());
+        gate.connect_to(&outer, ("outside", "192.0.2.1/24"), ("far", "192.0.2.7/24"));
+        gate.sysctl("net.ipv4.ip_forward", "1");
+        let rules = format!(
+            "add table ip nat; add chain ip nat post {{ type nat hook postrouting priority 100; }}; \
+             add rule ip nat post oifname outside {masquerade}"
+        );
+        assert!(gate.command("nft").arg(rules).status().unwrap().success());
+        let client = |number: u8| {
+            let inner = Namespace::new();
+            let (ours, theirs) = (format!("10.7.{number}.2/24"), format!("10.7.{number}.1/24"));
+            let there = format!("inside{number}");
+            inner.connect_to(&gate, ("near", &ours), (&there, &theirs));
+            inner.add_route(&format!("default via 10.7.{number}.1"));
+            inner
+        };
+        Scene { clients: (0..clients).map(client).collect(), outer, _gate: gate }
+    }
+
+    /// What is said about so many connections of each client, seen from the server.
+    fn told(&self, each: usize) -> Value {
+        let server = |port| {
+            let place = SocketAddr::from(([192, 0, 2, 7], port));
+            self.outer.run(|| Server::open(&SocketOptions::tcp(), place)).unwrap()
+        };
+        let servers = [server(80), server(443)];
+        let mut capture = Capture::start(&self.outer, "far");
+        let mut sockets = Vec::new();
+        for n in 0..each {
+            for client in &self.clients {
+                let place = servers[n % 2].address();
+                sockets.push(client.run(|| SocketOptions::tcp().connect(place)).unwrap());
+            }
+        }
+        answer(capture.stop(), &[])
+    }
+}
+
+#[test]
+fn masquerade_is_told_from_outside() {
+    privileged!();
+    needs!("tcpdump", "tcpdump");
+    needs!("nft", "nftables");
+    // One client keeps its ports: a hop away is all that shows.
+    let kept = Scene::new(1, "masquerade").told(150);
+    is_sure_of(&kept, "linux-connect");
+    assert_eq!((&kept["nat"]["verdict"], &kept["nat"]["hops"]), (&"possible".into(), &1.into()));
+    // Two clients that keep theirs run side by side.
+    let two = Scene::new(2, "masquerade").told(100);
+    is_sure_of(&two, "linux-many");
+    assert_eq!(two["nat"]["verdict"], "likely", "{two:#}");
+    for rule in ["masquerade random", "masquerade fully-random"] {
+        let answer = Scene::new(1, rule).told(200);
+        is_sure_of(&answer, "random");
+        assert_eq!(likely_range(&answer), (1024, 65535));
+        assert_eq!(answer["candidates"][0]["name"], "netfilter masquerade random");
+        assert_eq!(answer["nat"]["verdict"], "possible");
+        assert_eq!(answer["nat"]["range"], true);
+    }
+}
+
+/// Ports of a Linux host and of a host with one counter, and one connection of a third.
+fn lines() -> String {
+    let mut text = String::from("# protocol, who, to whom, when\n");
+    for n in 0..120_u32 {
+        let destination = n % 3;
+        let port = 40_000 + destination * 5_000 + n / 3 * 2 * (n % 8 + 1) % 900 / 2 * 2;
+        let port = port + n / 3 * 16;
+        text.push_str(&format!(
+            "tcp 192.0.2.1:{} -> 198.51.100.{destination}:443 {}.5\n",
+            50_000 + n,
+            n / 20
+        ));
+        text.push_str(&format!("udp [2001:db8::1]:{port} -> [2001:db8::{destination}]:53\n"));
+    }
+    text.push_str("tcp 192.0.2.9:40000 -> 198.51.100.7:443\n");
+    text
+}
+
+#[test]
+fn what_people_read() {
+    let lines = lines();
+    assert_snapshot!("text", told(&["-"], lines.as_bytes(), None));
+    assert_snapshot!("text_60", told(&["-", "--protocol", "tcp"], lines.as_bytes(), Some("60")));
+    assert_snapshot!("few", told(&["-", "--host", "192.0.2.9"], lines.as_bytes(), None));
+    assert_snapshot!(
+        "samples",
+        told(&["-", "--samples", "30", "--top", "1"], lines.as_bytes(), None)
+    );
+}
+
+#[test]
+fn what_programs_read() {
+    let Output { stdout, .. } =
+        dayfly(&["-", "--json", "--host", "192.0.2.1"], lines().as_bytes(), None);
+    let mut json: Value = serde_json::from_slice(&stdout).unwrap();
+    // The last digits of probabilities are no contract.
+    fn rounded(value: &mut Value) {
+        match value {
+            Value::Number(number) if number.is_f64() => {
+                let short = (number.as_f64().unwrap() * 1e3).round() / 1e3;
+                *value = short.into();
+            }
+            Value::Array(values) => values.iter_mut().for_each(rounded),
+            Value::Object(values) => values.values_mut().for_each(rounded),
+            _ => {}
+        }
+    }
+    rounded(&mut json);
+    assert_snapshot!("json", serde_json::to_string_pretty(&json).unwrap());
+}
+
+#[test]
+fn wrong_input_is_named() {
+    let pcap = |records: &[u8]| {
+        [&b"\xd4\xc3\xb2\xa1\x02\0\x04\0\0\0\0\0\0\0\0\0\0\0\x04\0\x01\0\0\0"[..], records].concat()
+    };
+    let text: Vec<String> = [
+        (&["-"][..], &b""[..]),
+        (&["-"], b"tcp 192.0.2.1:1 -> 192.0.2.2:2\ntcp 192.0.2.1:1 somewhere\n"),
+        (&["-"], b"\x1f\x8b\x08\0\0\0\0\0\0\0"),
+        (&["-"], b"\x7fELF\x02\x01\x01\0\0"),
+        (&["-"], &pcap(&[0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 0, 0, 0, 0])),
+        (&["-"], &pcap(&[])),
+        (&["-", "--host", "192.0.2.7"], b"tcp 192.0.2.1:1 -> 192.0.2.2:2\n"),
+        (&["/no/such/file"], b""),
+        (&[], b""),
+        (&["-", "--host", "nobody"], b""),
+        (&["-", "--protocol", "icmp"], b""),
+        (&["-", "--samples", "0"], b""),
+    ]
+    .into_iter()
+    .map(|(words, input)| told(words, input, None))
+    .collect();
+    assert_snapshot!("wrong", text.join("\n"));
+}
