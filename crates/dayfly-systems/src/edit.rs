@@ -21,7 +21,8 @@ pub enum Lines {
     /// `name=value`, one a line; earlier assignments of the same names go. The order counts.
     Assignments(Vec<(&'static str, u16)>),
     /// HP-UX' triples of TRANSPORT_NAME, NDD_NAME and NDD_VALUE with one index: transport, name
-    /// and value of each. An entry that exists keeps its index, a new one gets the next free.
+    /// and value of each, in the order in which they are to be applied. Indices that entries of
+    /// these names have are kept, new entries get the next free.
     Nddconf(Vec<(&'static str, &'static str, u16)>),
 }
 
@@ -72,9 +73,13 @@ const BLANKS: [char; 2] = [' ', '\t'];
 struct Entry {
     transport: Option<String>,
     name: Option<String>,
+    name_line: usize,
     value_line: Option<usize>,
 }
 
+/// The entries are applied in the order of their indices, and the order of what is wanted counts.
+/// So the indices that entries of these names have are filled anew, the lowest first: a name may
+/// move to another index. More of them than are wanted get the last one once more.
 fn with_entries(text: &str, wanted: &[(&'static str, &'static str, u16)]) -> String {
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     let mut entries: BTreeMap<u32, Entry> = BTreeMap::new();
@@ -83,31 +88,36 @@ fn with_entries(text: &str, wanted: &[(&'static str, &'static str, u16)]) -> Str
             let entry = entries.entry(index).or_default();
             match variable {
                 "TRANSPORT_NAME" => entry.transport = Some(value),
-                "NDD_NAME" => entry.name = Some(value),
+                "NDD_NAME" => (entry.name, entry.name_line) = (Some(value), at),
                 _ => entry.value_line = Some(at),
             }
         }
     }
     let mut next = entries.keys().next_back().map_or(0, |last| last + 1);
-    for (transport, name, value) in wanted {
-        let is = |field: &Option<String>, wanted: &str| field.as_deref() == Some(wanted);
-        let same = entries
-            .iter()
-            .filter(|(_, entry)| is(&entry.transport, transport) && is(&entry.name, name));
-        let mut found = false;
-        for (index, entry) in same {
-            found = true;
+    for group in wanted.chunk_by(|(one, ..), (other, ..)| one == other) {
+        let ours = |entry: &Entry| {
+            group.iter().any(|(transport, name, _)| {
+                entry.transport.as_deref() == Some(transport) && entry.name.as_deref() == Some(name)
+            })
+        };
+        let places: Vec<_> = entries.iter().filter(|(_, entry)| ours(entry)).collect();
+        for at in 0..places.len().max(group.len()) {
+            let (transport, name, value) = group[at.min(group.len() - 1)];
+            let Some((index, entry)) = places.get(at) else {
+                lines.push(format!("TRANSPORT_NAME[{next}]={transport}"));
+                lines.push(format!("NDD_NAME[{next}]={name}"));
+                lines.push(format!("NDD_VALUE[{next}]={value}"));
+                next += 1;
+                continue;
+            };
+            if entry.name.as_deref() != Some(name) {
+                lines[entry.name_line] = format!("NDD_NAME[{index}]={name}");
+            }
             let line = format!("NDD_VALUE[{index}]={value}");
             match entry.value_line {
                 Some(at) => lines[at] = line,
                 None => lines.push(line),
             }
-        }
-        if !found {
-            lines.push(format!("TRANSPORT_NAME[{next}]={transport}"));
-            lines.push(format!("NDD_NAME[{next}]={name}"));
-            lines.push(format!("NDD_VALUE[{next}]={value}"));
-            next += 1;
         }
     }
     lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
@@ -171,6 +181,22 @@ mod tests {
             .map(|n| format!("TRANSPORT_NAME[{n}]=ip\nNDD_NAME[{n}]=x{n}\nNDD_VALUE[{n}]=1\n"))
             .collect();
         assert!(edit.apply(&four).ends_with("NDD_VALUE[3]=1\nTRANSPORT_NAME[4]=tcp\nNDD_NAME[4]=tcp_largest_anon_port\nNDD_VALUE[4]=65535\n"));
+    }
+
+    #[test]
+    fn nddconf_entries_are_applied_in_the_wanted_order() {
+        let both = |first: &str, second: &str| {
+            format!(
+                "TRANSPORT_NAME[0]=tcp\nNDD_NAME[0]={first}\nNDD_VALUE[0]=1\n\
+                 TRANSPORT_NAME[1]=tcp\nNDD_NAME[1]={second}\nNDD_VALUE[1]=2\n"
+            )
+        };
+        let edit = ndd(&[("tcp", "low", 1), ("tcp", "high", 2)]);
+        assert_eq!(edit.apply(&both("high", "low")), both("low", "high"));
+        assert_eq!(edit.apply(&both("low", "high")), both("low", "high"));
+        let one = "TRANSPORT_NAME[5]=tcp\nNDD_NAME[5]=high\n";
+        let edited = edit.apply(one);
+        assert!(edited.contains("NDD_NAME[5]=low\n") && edited.contains("NDD_NAME[6]=high\n"));
     }
 
     #[test]

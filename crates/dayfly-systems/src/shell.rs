@@ -164,25 +164,46 @@ END {{
             )
         }
         Lines::Nddconf(entries) => {
-            let calls: String = entries
-                .iter()
-                .map(|(transport, name, value)| {
-                    format!("    put(\"{transport}\", \"{name}\", {value})\n")
-                })
-                .collect();
+            let group = |group: &[(&'static str, &'static str, u16)]| {
+                let (transport, ..) = group.first()?;
+                let names: Vec<_> = group.iter().map(|(_, name, _)| *name).collect();
+                let puts: String = group
+                    .iter()
+                    .map(|(_, name, value)| {
+                        format!("    put(\"{transport}\", \"{name}\", {value})\n")
+                    })
+                    .collect();
+                let (_, name, value) = group.last()?;
+                Some(format!(
+                    "    collect(\"{transport}\", \"{}\")\n{puts}    \
+                     while (at < places) put(\"{transport}\", \"{name}\", {value})\n",
+                    names.join(" ")
+                ))
+            };
+            let calls: String =
+                entries.chunk_by(|(one, ..), (other, ..)| one == other).filter_map(group).collect();
             format!(
                 r#"
-function put(t, d, v,    i, found) {{
-    for (i in seen) if (transport[i] == t && name[i] == d) {{
-        found = 1
-        if (i in place) line[place[i]] = "NDD_VALUE[" i "]=" v
-        else line[++lines] = "NDD_VALUE[" i "]=" v
+function collect(t, names,    i, j, k, n, list) {{
+    at = 0; places = 0
+    n = split(names, list, " ")
+    for (i in seen) for (j = 1; j <= n; j++) if (transport[i] == t && name[i] == list[j]) {{
+        for (k = ++places; k > 1 && order[k - 1] > i + 0; k--) order[k] = order[k - 1]
+        order[k] = i + 0
     }}
-    if (found) return
-    line[++lines] = "TRANSPORT_NAME[" top "]=" t
-    line[++lines] = "NDD_NAME[" top "]=" d
-    line[++lines] = "NDD_VALUE[" top "]=" v
-    top++
+}}
+function put(t, d, v,    i) {{
+    if (++at > places) {{
+        line[++lines] = "TRANSPORT_NAME[" top "]=" t
+        line[++lines] = "NDD_NAME[" top "]=" d
+        line[++lines] = "NDD_VALUE[" top "]=" v
+        top++
+        return
+    }}
+    i = order[at]
+    if (name[i] != d) line[named[i]] = "NDD_NAME[" i "]=" d
+    if (i in place) line[place[i]] = "NDD_VALUE[" i "]=" v
+    else line[++lines] = "NDD_VALUE[" i "]=" v
 }}
 {{
     line[++lines] = $0
@@ -195,7 +216,7 @@ function put(t, d, v,    i, found) {{
     number += 0; gsub(/["\047 \t\r]/, "", value)
     seen[number] = 1; if (number >= top) top = number + 1
     if (variable == "TRANSPORT_NAME") transport[number] = value
-    else if (variable == "NDD_NAME") name[number] = value
+    else if (variable == "NDD_NAME") {{ name[number] = value; named[number] = lines }}
     else place[number] = lines
 }}
 END {{

@@ -204,7 +204,7 @@ impl FakeHost {
             &self.sshd.id().to_string(),
             "--",
         ]);
-        succeed(command.args(["/bin/sh", "-c", script]))
+        succeed(command.args(["/bin/sh", "-c", &format!("cd /\n{script}")]))
     }
 
     /// A file of the host; none if there is none.
