@@ -71,63 +71,38 @@ impl Rules for Aix {
     }
 }
 
-/// Both tunables in one command. Where what is set is not known, the high one first goes to the
-/// top for the running system, from where every order is right.
+/// One command for each tunable: one that fails leaves nothing half done.
 fn of_change(change: &Change, when: When) -> Vec<Step> {
-    let slot = change.slot;
     let flag = match when {
         When::Both => "-p ",
         When::Runtime => "",
         When::Boot => "-r ",
     };
-    let name = |end| if end == End::Low { slot.low } else { slot.high };
-    let command = |writes: [order::Write; 2], value: fn(&order::Write) -> Option<u16>| {
-        let words: Vec<String> = writes
-            .iter()
-            .filter_map(|write| Some(format!("-o {}={}", name(write.end), value(write)?)))
-            .collect();
-        format!("no {flag}{}", words.join(" "))
+    let slot = change.slot;
+    let default = slot.default_range();
+    let writes = match change.from {
+        // What is already in force may still be forgotten at boot, so both are always written.
+        Some(old) if when.at_boot() => order::both(old, change.to).to_vec(),
+        from => order::writes(from, change.to),
     };
-    let mut steps = Vec::new();
-    let is_known = change.from.is_some();
-    let reset = |name: &str| Action::Run(format!("no {flag}-d {name}"));
-    // From the top every low end is right, so the low one goes first.
-    let writes = order::both(change.from.unwrap_or((1024, u16::MAX)), change.to);
-    if !is_known && when.now() && change.to.high().number() != u16::MAX {
-        steps.push(Step {
-            when: When::Runtime,
-            action: Action::Run(format!("no -o {}=65535", slot.high)),
-            check: Check::new(
-                format!("no -o {} -o {}", slot.low, slot.high),
-                format!("{} = 65535", slot.high),
-            ),
-            undo: vec![reset(slot.high)],
-        });
-    }
-    let undo = if is_known {
-        // Backwards through the same states.
-        let mut back = writes;
-        back.reverse();
-        vec![Action::Run(command(back, |write| write.before))]
-    } else {
-        vec![reset(slot.high), reset(slot.low)]
+    let step = |write: order::Write| {
+        let (name, default) = match write.end {
+            End::Low => (slot.low, default.low().number()),
+            End::High => (slot.high, default.high().number()),
+        };
+        let set = |value: u16| format!("no {flag}-o {name}={value}");
+        let undo = match write.before {
+            Some(before) if before != default => set(before),
+            // Forgets the change in nextboot as well.
+            _ => format!("no {flag}-d {name}"),
+        };
+        let boot = if when == When::Boot { "-r " } else { "" };
+        Step {
+            when,
+            action: Action::Run(set(write.value)),
+            check: Check::new(format!("no {boot}-o {name}"), format!("{name} = {}", write.value)),
+            undo: vec![Action::Run(undo)],
+        }
     };
-    // The high one first where it is the top: right from every state.
-    let top = !is_known && change.to.high().number() == u16::MAX;
-    let mut ordered = writes;
-    if top {
-        ordered.sort_by_key(|write| write.end == End::Low);
-    }
-    let (low, high) = (change.to.low(), change.to.high());
-    let boot = if when == When::Boot { "-r " } else { "" };
-    steps.push(Step {
-        when,
-        action: Action::Run(command(ordered, |write| Some(write.value))),
-        check: Check::new(
-            format!("no {boot}-o {} -o {}", slot.low, slot.high),
-            format!("{} = {low} {} = {high}", slot.low, slot.high),
-        ),
-        undo,
-    });
-    steps
+    writes.into_iter().map(step).collect()
 }

@@ -193,6 +193,9 @@ fn constants_and_tru64_read() {
     let session = "# /sbin/sysconfig -r inet ipport_userreserved=65535 ipport_userreserved_min=49152\n\
         ipport_userreserved: reconfigured\nipport_userreserved = 65535\nipport_userreserved_min = 49152\n";
     assert_eq!(ranges(&read("tru64", session)), "tcp, udp 49152-65535");
+    let with_database = format!("{tru64}inet:\n\tipport_userreserved = 65535\n");
+    let found = read("tru64", &with_database).ranges[0];
+    assert_eq!((found.ends(), found.boot), (Some((1024, 5000)), (None, Some(65535))));
 }
 
 #[test]
@@ -349,19 +352,22 @@ fn windows_to_the_letter() {
 
 #[test]
 fn the_other_documents_to_the_letter() {
+    // One command for each setting, where the documents have one for both: a refusal of the second
+    // leaves nothing half done.
+    let known = "ipport_userreserved = 5000\nipport_userreserved_min = 1024\n";
+    let tru64 = asked("tru64", "49152-65535", Some(known)).unwrap();
     assert_eq!(
-        actions(
-            &asked(
-                "tru64",
-                "49152-65535",
-                Some("ipport_userreserved = 5000\nipport_userreserved_min = 1024\n")
-            )
-            .unwrap()
-        )[0],
-        "/sbin/sysconfig -r inet ipport_userreserved=65535 ipport_userreserved_min=49152"
+        actions(&tru64)[..2],
+        [
+            "/sbin/sysconfig -r inet ipport_userreserved=65535",
+            "/sbin/sysconfig -r inet ipport_userreserved_min=49152",
+        ]
     );
     let plan = plan("aix", "49152-65535");
-    assert_eq!(actions(&plan)[0], "no -p -o tcp_ephemeral_high=65535 -o tcp_ephemeral_low=49152");
+    assert_eq!(
+        actions(&plan)[..2],
+        ["no -p -o tcp_ephemeral_high=65535", "no -p -o tcp_ephemeral_low=49152"]
+    );
     let linux = asked("linux", "49152-65535", Some("32768\t60999\n")).unwrap();
     assert_eq!(actions(&linux)[0], "sysctl -w net.ipv4.ip_local_port_range=\"49152 65535\"");
     assert_eq!(undo(&linux)[1], "sysctl -w net.ipv4.ip_local_port_range=\"32768 60999\"");

@@ -4,12 +4,11 @@
 
 use dayfly_ports::PortRange;
 
-use crate::order::{self, End};
 use crate::plan::{Change, Job};
 use crate::remark::Remark;
 use crate::system::{Rules, TCP_UDP, always};
 use crate::{
-    Action, Check, Current, ReadError, Refusal, ScriptKind, Slot, Step, System, Unit, When,
+    Action, Check, Current, Found, ReadError, Refusal, ScriptKind, Slot, Step, System, Unit, When,
 };
 
 pub(super) static SYSTEM: System = System {
@@ -25,7 +24,10 @@ pub(super) static SYSTEM: System = System {
     recommended: Some(PortRange::DYNAMIC),
     unit: Unit::LowHigh,
     persists_in: "/etc/sysconfigtab",
-    reads: &["/sbin/sysconfig -q inet ipport_userreserved ipport_userreserved_min"],
+    reads: &[
+        "/sbin/sysconfig -q inet ipport_userreserved ipport_userreserved_min",
+        "/sbin/sysconfigdb -l inet",
+    ],
     sockets: &["netstat -an -f inet", "netstat -an -f inet6"],
     privilege: "root",
     reserving: None,
@@ -41,15 +43,30 @@ const STANZA: &str = "/etc/inet.stanza.dayfly";
 struct Tru64;
 
 impl Rules for Tru64 {
+    /// `sysconfig -q`, and the database of the next boot, whose attributes stand after a TAB.
     fn read(&self, system: &'static System, text: &str) -> Result<Current, ReadError> {
         // "unknown attribute" of old kernels and "reconfigured" after a change are no values.
-        let lines: String = text
-            .lines()
-            .filter(|line| line.chars().any(|c| c.is_ascii_digit()) && line.contains('='))
-            .flat_map(|line| [line, "\n"])
-            .collect();
-        let values = crate::read::named(system, &lines)?;
-        let current = Current::of_values(system, |name| values.get(name).copied());
+        let is_value = |line: &&str| line.chars().any(|c| c.is_ascii_digit()) && line.contains('=');
+        let values = |in_database: bool| {
+            let lines: String = text
+                .lines()
+                .filter(is_value)
+                .filter(|line| line.starts_with('\t') == in_database)
+                .flat_map(|line| [line, "\n"])
+                .collect();
+            crate::read::named(system, &lines)
+        };
+        let (now, boot) = (values(false)?, values(true)?);
+        let mut current = Current::of_values(system, |name| now.get(name).copied());
+        if let Some(slot) = system.slots.first()
+            && !boot.is_empty()
+        {
+            let ends = (boot.get(slot.low).copied(), boot.get(slot.high).copied());
+            match current.ranges.first_mut() {
+                Some(found) => found.boot = ends,
+                None => current.ranges.push(Found { slot, low: None, high: None, boot: ends }),
+            }
+        }
         if current.is_empty() { Err(ReadError::nothing(system)) } else { Ok(current) }
     }
 
@@ -81,56 +98,28 @@ impl Rules for Tru64 {
         let mut steps = Vec::new();
         for change in &job.changes {
             if job.when.now() {
-                steps.push(runtime(change));
+                steps.extend(runtime(change));
             }
             if job.when.at_boot() {
-                steps.extend(boot(change));
+                steps.extend(boot(change, job.current));
             }
         }
         Ok(steps)
     }
 }
 
-/// Both attributes in one command, which applies them one after another.
-fn runtime(change: &Change) -> Step {
-    let writes = order::both(change.old_or_default(), change.to);
-    let name = |write: &order::Write| super::setting(change.slot, write);
-    let command = |words: Vec<String>| format!("/sbin/sysconfig -r inet {}", words.join(" "));
-    let mut there: Vec<String> =
-        writes.iter().map(|write| format!("{}={}", name(write), write.value)).collect();
-    if change.from.is_none() {
-        // From the top every low end is right.
-        let (low, high) = (change.to.low(), change.to.high());
-        there = vec![format!("{}=65535", change.slot.high), format!("{}={low}", change.slot.low)];
-        if high.number() != u16::MAX {
-            there.push(format!("{}={high}", change.slot.high));
-        }
-    }
-    let back = writes
-        .iter()
-        .rev()
-        .map(|write| format!("{}={}", name(write), super::previous(change, write)))
-        .collect();
-    let show = |end: End| if end == End::Low { change.to.low() } else { change.to.high() };
-    Step {
-        when: When::Runtime,
-        action: Action::Run(command(there)),
-        check: Check::new(
-            format!("/sbin/sysconfig -q inet {} {}", change.slot.high, change.slot.low),
-            format!(
-                "{} = {} {} = {}",
-                change.slot.high,
-                show(End::High),
-                change.slot.low,
-                show(End::Low)
-            ),
-        ),
-        undo: vec![Action::Run(command(back))],
-    }
+/// One command for each attribute: one that fails leaves nothing half done.
+fn runtime(change: &Change) -> Vec<Step> {
+    super::one_by_one(
+        change,
+        When::Runtime,
+        |name, value| format!("/sbin/sysconfig -r inet {name}={value}"),
+        |name| format!("/sbin/sysconfig -q inet {name}"),
+    )
 }
 
 /// The stanza: the subsystem in the first column, each attribute after one TAB.
-fn boot(change: &Change) -> [Step; 2] {
+fn boot(change: &Change, current: Option<&Current>) -> [Step; 2] {
     let (low, high) = (change.to.low(), change.to.high());
     let content =
         format!("inet:\n\t{} = {high}\n\t{} = {low}\n", change.slot.high, change.slot.low);
@@ -151,7 +140,25 @@ fn boot(change: &Change) -> [Step; 2] {
                 "/sbin/sysconfigdb -l inet",
                 format!("{} = {high}", change.slot.high),
             ),
-            undo: vec![Action::Run(format!("/sbin/sysconfigdb -r -f {STANZA} inet"))],
+            undo: vec![Action::Run(forgotten(change, current))],
         },
     ]
+}
+
+/// Takes the attributes out of the database, and puts back those that were in it before.
+fn forgotten(change: &Change, current: Option<&Current>) -> String {
+    let remove = format!("/sbin/sysconfigdb -r -f {STANZA} inet");
+    let boot = current.and_then(|now| now.found(change.slot)).map(|found| found.boot);
+    let (low, high) = boot.unwrap_or_default();
+    let before: String = [(change.slot.high, high), (change.slot.low, low)]
+        .into_iter()
+        .filter_map(|(name, value)| Some(format!("\\t{name} = {}\\n", value?)))
+        .collect();
+    if before.is_empty() {
+        return remove;
+    }
+    format!(
+        "{remove} && printf 'inet:\\n{before}' > {STANZA}.before && /sbin/sysconfigdb -m -f \
+         {STANZA}.before inet && rm -f {STANZA}.before"
+    )
 }
