@@ -137,8 +137,8 @@ fn boot(change: &Change, current: Option<&Current>) -> [Step; 2] {
             when: When::Boot,
             action: Action::Run(format!("/sbin/sysconfigdb -m -f {STANZA} inet")),
             check: Check::new(
-                "/sbin/sysconfigdb -l inet",
-                format!("{} = {high}", change.slot.high),
+                "/sbin/sysconfigdb -l inet | LC_ALL=C sort",
+                format!("{} = {high} {} = {low}", change.slot.high, change.slot.low),
             ),
             undo: vec![Action::Run(forgotten(change, current))],
         },
