@@ -1,0 +1,171 @@
+//! A running program whose connections are pinned.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, pidfd_open, pidfd_send_signal};
+
+use crate::event::{Event, RECORD};
+use crate::pin::Via;
+use crate::supervisor::{CONTINUED, EXITED, STOPPED};
+
+/// A running program whose connections are pinned.
+///
+/// Dropping it neither ends the program nor the pinning.
+#[derive(Debug)]
+pub struct Pinned {
+    program: Pid,
+    handle: Option<OwnedFd>,
+    supervisor: Pid,
+    life: OwnedFd,
+    log: OwnedFd,
+    exited: Option<ExitStatus>,
+    told: bool,
+    via: Via,
+}
+
+/// Something that happened to a pinned program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Happening {
+    /// It made a connection.
+    Connection(Event),
+    /// It was stopped by this signal.
+    Stopped(i32),
+    /// It goes on after it was stopped.
+    Continued,
+    /// It is over. What it left running stays pinned.
+    Exited(ExitStatus),
+}
+
+impl Pinned {
+    pub(crate) fn new(
+        program: Pid,
+        supervisor: Pid,
+        life: OwnedFd,
+        log: OwnedFd,
+        via: Via,
+    ) -> Self {
+        Pinned {
+            program,
+            // None if it is over already.
+            handle: pidfd_open(program, PidfdFlags::empty()).ok(),
+            supervisor,
+            life,
+            log,
+            exited: None,
+            told: false,
+            via,
+        }
+    }
+
+    /// The program's process number.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.program.as_raw_pid() as u32
+    }
+
+    /// The way that was taken; never [`Via::Auto`].
+    #[must_use]
+    pub const fn via(&self) -> Via {
+        self.via
+    }
+
+    /// Sends the program a signal, by number.
+    ///
+    /// # Errors
+    /// `ESRCH` when it is over.
+    pub fn signal(&self, signal: i32) -> io::Result<()> {
+        let handle = self.handle.as_ref().ok_or(Errno::SRCH)?;
+        #[expect(unsafe_code, reason = "signals of the C library's own are not to be sent")]
+        // SAFETY: the number goes to the kernel, which checks it; nothing is done in this process.
+        let signal = unsafe { Signal::from_raw_unchecked(signal) };
+        Ok(pidfd_send_signal(handle, signal)?)
+    }
+
+    /// What to poll for readability before [`Pinned::try_next`].
+    #[must_use]
+    pub fn sources(&self) -> [BorrowedFd<'_>; 2] {
+        [self.life.as_fd(), self.log.as_fd()]
+    }
+
+    /// What happened, if anything did; after [`Happening::Exited`] nothing does.
+    ///
+    /// # Errors
+    /// When the supervisor was killed: the program goes on and its connections fail with `ENOSYS`.
+    pub fn try_next(&mut self) -> io::Result<Option<Happening>> {
+        if let Some(event) = self.read_log() {
+            return Ok(Some(Happening::Connection(event)));
+        }
+        if let Some(status) = self.exited {
+            // Once the end is known, the pipe of events holds all there will be before it.
+            let first = !std::mem::replace(&mut self.told, true);
+            return Ok(first.then_some(Happening::Exited(status)));
+        }
+        let mut record = [0; 8];
+        match rustix::io::read(&self.life, &mut record) {
+            Ok(8) => {}
+            Ok(_) => return Err(io::Error::other("the supervisor of the program was killed")),
+            Err(Errno::AGAIN | Errno::INTR) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        }
+        let [a, b, c, d, e, f, g, h] = record;
+        let number = i32::from_ne_bytes([e, f, g, h]);
+        match u32::from_ne_bytes([a, b, c, d]) {
+            EXITED => {
+                self.exited = Some(ExitStatus::from_raw(number));
+                self.try_next()
+            }
+            STOPPED => Ok(Some(Happening::Stopped(number))),
+            CONTINUED => Ok(Some(Happening::Continued)),
+            _ => Err(io::Error::other("the supervisor of the program says something unknown")),
+        }
+    }
+
+    /// Waits for the program's end. Events that were not taken before are passed over.
+    ///
+    /// # Errors
+    /// As for [`Pinned::try_next`].
+    pub fn wait(&mut self) -> io::Result<ExitStatus> {
+        loop {
+            if let Some(status) = self.exited {
+                self.told = true;
+                return Ok(status);
+            }
+            while self.try_next()?.is_some() {}
+            if self.exited.is_none() {
+                self.poll()?;
+            }
+        }
+    }
+
+    fn poll(&self) -> io::Result<()> {
+        let [life, log] = self.sources();
+        let mut sources = [
+            PollFd::from_borrowed_fd(life, PollFlags::IN),
+            PollFd::from_borrowed_fd(log, PollFlags::IN),
+        ];
+        match poll(&mut sources, None) {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn read_log(&self) -> Option<Event> {
+        let mut record = [0; RECORD];
+        match rustix::io::read(&self.log, &mut record) {
+            Ok(RECORD) => Event::from_record(&record),
+            _ => None,
+        }
+    }
+}
+
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        // If nothing was left running, the supervisor is over as well, or about to be.
+        let _ = rustix::process::waitpid(Some(self.supervisor), WaitOptions::NOHANG);
+    }
+}

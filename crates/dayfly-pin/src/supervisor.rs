@@ -1,0 +1,206 @@
+//! The supervisor: a process that answers stopped calls, reaps children, and goes when nothing
+//! pinned is left.
+//!
+//! It sits in one `poll()`, has its buffers on the stack, and is in a session of its own, so that
+//! no terminal signal reaches it.
+
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::{Errno, Result};
+use rustix::process::Pid;
+
+use crate::event::Event;
+use crate::seccomp::decide::Decider;
+use crate::seccomp::notification::Listener;
+use crate::sys::checked;
+
+// What the pipe of life carries: a tag and a number.
+pub(crate) const EXITED: u32 = 0;
+pub(crate) const STOPPED: u32 = 1;
+pub(crate) const CONTINUED: u32 = 2;
+
+/// The ends that the supervisor writes to.
+#[derive(Debug)]
+pub(crate) struct Pipes {
+    pub(crate) life: OwnedFd,
+    pub(crate) log: OwnedFd,
+}
+
+/// What the supervisor watches over.
+#[derive(Debug)]
+pub(crate) enum Guard {
+    /// The stopped calls of a seccomp filter.
+    Calls { listener: Listener, decider: Box<Decider> },
+}
+
+#[derive(Debug)]
+pub(crate) struct Supervisor {
+    program: Pid,
+    /// Whether the program, not what it left behind, still runs.
+    runs: bool,
+    guard: Guard,
+    /// Whether anything is left to watch over.
+    guards: bool,
+    signals: OwnedFd,
+    pipes: Pipes,
+    lost: u32,
+}
+
+impl Supervisor {
+    /// Leaves the caller's session, directory and signals behind.
+    pub(crate) fn settle(program: Pid, guard: Guard, pipes: Pipes) -> Result<Supervisor> {
+        let signals = only_child_signals()?;
+        // It fails for the leader of a process group, which a fresh child never is.
+        let _ = rustix::process::setsid();
+        let _ = rustix::process::chdir("/");
+        let _ = rustix::thread::set_name(c"dayfly-pin");
+        Ok(Supervisor { program, runs: true, guard, guards: true, signals, pipes, lost: 0 })
+    }
+
+    /// Closes every descriptor that came from the caller: a pipe must end when the program does.
+    #[expect(unsafe_code, reason = "rustix has no close_range")]
+    pub(crate) fn close_all_else(&self) {
+        let mut kept = [
+            self.signals.as_raw_fd(),
+            self.pipes.life.as_raw_fd(),
+            self.pipes.log.as_raw_fd(),
+            self.guard_descriptor(),
+        ];
+        kept.sort_unstable();
+        let close = |first: RawFd, last: RawFd| {
+            if first <= last {
+                // SAFETY: the supervisor owns none of these and uses none of them any more.
+                unsafe {
+                    libc::syscall(libc::SYS_close_range, first, last, 0);
+                }
+            }
+        };
+        let mut next = 0;
+        for descriptor in kept {
+            close(next, descriptor - 1);
+            next = descriptor + 1;
+        }
+        close(next, RawFd::MAX);
+    }
+
+    fn guard_descriptor(&self) -> RawFd {
+        match &self.guard {
+            Guard::Calls { listener, .. } => listener.as_fd().as_raw_fd(),
+        }
+    }
+
+    /// Works until nothing is left; returns the exit code.
+    pub(crate) fn run(&mut self) -> i32 {
+        while self.runs || self.guards {
+            let Guard::Calls { listener, .. } = &self.guard;
+            let guard = if self.guards {
+                PollFd::new(listener, PollFlags::IN)
+            } else {
+                // A second look at the same source instead of none: it says nothing new.
+                PollFd::new(&self.signals, PollFlags::IN)
+            };
+            let mut sources = [guard, PollFd::new(&self.signals, PollFlags::IN)];
+            match poll(&mut sources, None) {
+                Ok(_) => {}
+                Err(Errno::INTR) => continue,
+                Err(_) => return 1,
+            }
+            let (guard, signals) = (sources[0].revents(), sources[1].revents());
+            if self.guards && guard.contains(PollFlags::IN) {
+                self.answer();
+            } else if self.guards && !guard.is_empty() {
+                // Every process with the filter is gone.
+                self.guards = false;
+            }
+            if !signals.is_empty() {
+                self.reap();
+            }
+        }
+        0
+    }
+
+    fn answer(&mut self) {
+        let Guard::Calls { listener, decider } = &mut self.guard;
+        // The caller may have been killed meanwhile.
+        let Ok(notification) = listener.receive() else { return };
+        let (answer, event) = decider.decide(listener, &notification);
+        listener.answer(notification.id, answer);
+        if let Some(event) = event {
+            self.tell(&event);
+        }
+    }
+
+    /// Tells an event if somebody listens and keeps up.
+    fn tell(&mut self, event: &Event) {
+        let log = &self.pipes.log;
+        if self.lost > 0 {
+            match rustix::io::write(log, &Event::lost(self.lost).to_record()) {
+                Ok(_) => self.lost = 0,
+                Err(_) => {
+                    self.lost = self.lost.saturating_add(1);
+                    return;
+                }
+            }
+        }
+        if rustix::io::write(log, &event.to_record()).is_err() {
+            self.lost = self.lost.saturating_add(1);
+        }
+    }
+
+    /// Takes note of every child whose state has changed.
+    #[expect(unsafe_code, reason = "rustix splits the status that is handed on whole")]
+    fn reap(&mut self) {
+        let mut drained = [0; 1024];
+        let _ = rustix::io::read(&self.signals, &mut drained);
+        loop {
+            let mut status = 0;
+            let options = libc::WNOHANG | libc::WUNTRACED | libc::WCONTINUED;
+            // SAFETY: the kernel writes one integer.
+            let child = unsafe { libc::waitpid(-1, &raw mut status, options) };
+            if child <= 0 {
+                // ECHILD cannot come before the program's own end was seen.
+                return;
+            }
+            if child != self.program.as_raw_pid() {
+                continue;
+            }
+            let life = &self.pipes.life;
+            if libc::WIFSTOPPED(status) {
+                write_record(life, STOPPED, libc::WSTOPSIG(status) as u32);
+            } else if libc::WIFCONTINUED(status) {
+                write_record(life, CONTINUED, 0);
+            } else {
+                self.runs = false;
+                write_record(life, EXITED, status as u32);
+            }
+        }
+    }
+}
+
+/// Blocks every signal and makes a source of `SIGCHLD`.
+#[expect(unsafe_code, reason = "signal masks and signalfd(2) have no safe wrapper")]
+fn only_child_signals() -> Result<OwnedFd> {
+    // SAFETY: the sets are filled before they are used, and live until the calls return.
+    unsafe {
+        let mut all: libc::sigset_t = std::mem::zeroed();
+        libc::sigfillset(&raw mut all);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const all, std::ptr::null_mut());
+        let mut child: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut child);
+        libc::sigaddset(&raw mut child, libc::SIGCHLD);
+        let number = libc::signalfd(-1, &raw const child, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK);
+        checked(number.into())?;
+        // Whether the caller ignores its children is no business of ours.
+        libc::signal(libc::SIGCHLD, libc::SIG_DFL);
+        Ok(OwnedFd::from_raw_fd(number))
+    }
+}
+
+/// Writes a tag and a number, eight bytes at once. Whoever should read may be gone.
+pub(crate) fn write_record(pipe: &OwnedFd, tag: u32, number: u32) {
+    let mut record = [0; 8];
+    record[..4].copy_from_slice(&tag.to_ne_bytes());
+    record[4..].copy_from_slice(&number.to_ne_bytes());
+    let _ = rustix::io::write(pipe, &record);
+}
