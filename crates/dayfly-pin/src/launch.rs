@@ -31,14 +31,14 @@ use crate::pinned::Pinned;
 use crate::seccomp::decide::Decider;
 use crate::seccomp::filter::{self, Scope};
 use crate::seccomp::notification::Listener;
-use crate::supervisor::{Guard, Pipes, Supervisor, write_record};
+use crate::supervisor::{Guard, Pipes, Signals, Supervisor, write_record};
 use crate::sys::checked;
 
 /// What the pipe of birth carries: a tag and a number.
 const STARTED: u32 = 0;
 const NOT_RUN: u32 = 1;
 const NOT_FILTERED: u32 = 2;
-const NOT_CLONED: u32 = 3;
+const NOT_SUPERVISED: u32 = 3;
 
 /// Room for so many bytes of events. A pipe of an ordinary user may have as many
 /// (`fs.pipe-max-size`).
@@ -106,30 +106,28 @@ fn launch(command: &mut Command, plan: Plan) -> Result<Pinned, Error> {
 /// The supervisor's process, from its first moment to its last.
 fn supervise(command: &mut Command, plan: Plan, birth: OwnedFd, pipes: Pipes) -> ! {
     let Plan::Seccomp { filter, decider } = plan;
-    let code = match start(command, &filter, &birth) {
+    let signals = match Signals::block() {
+        Ok(signals) => signals,
+        Err(error) => fail(&birth, error),
+    };
+    match start(command, &filter, &birth, &signals) {
         Ok((program, listener)) => {
             listener.wake_in_turns();
             let guard = Guard::Calls { listener, decider };
-            match Supervisor::settle(program, guard, pipes) {
-                Ok(mut supervisor) => {
-                    write_record(&birth, STARTED, program.as_raw_pid() as u32);
-                    supervisor.close_all_else();
-                    supervisor.run()
-                }
-                Err(error) => {
-                    write_record(&birth, NOT_CLONED, error.raw_os_error() as u32);
-                    1
-                }
-            }
+            let mut supervisor = Supervisor::settle(program, guard, signals, pipes);
+            write_record(&birth, STARTED, program.as_raw_pid() as u32);
+            supervisor.close_all_else();
+            exit(supervisor.run())
         }
-        Err(error) => {
-            if let Some(error) = error {
-                write_record(&birth, NOT_CLONED, error.raw_os_error() as u32);
-            }
-            1
-        }
-    };
-    exit(code)
+        Err(Some(error)) => fail(&birth, error),
+        Err(None) => exit(1),
+    }
+}
+
+/// Ends the supervisor before it has begun.
+fn fail(birth: &OwnedFd, error: Errno) -> ! {
+    write_record(birth, NOT_SUPERVISED, error.raw_os_error() as u32);
+    exit(1)
 }
 
 /// Starts the program with its filter. No error means that the program's process has told it.
@@ -137,6 +135,7 @@ fn start(
     command: &mut Command,
     filter: &[libc::sock_filter],
     birth: &OwnedFd,
+    signals: &Signals,
 ) -> Result<(Pid, Listener), Option<Errno>> {
     let (ready, ready_end) = pipe_with(PipeFlags::CLOEXEC)?;
     // Without it daemons leave the supervisor's family, which only Yama minds.
@@ -148,6 +147,7 @@ fn start(
         libc::syscall(libc::SYS_clone, libc::CLONE_FILES | libc::SIGCHLD, 0, 0, 0, 0)
     })?;
     if program == 0 {
+        signals.restore();
         become_program(command, filter, birth, &ready_end);
     }
     let program = Pid::from_raw(program as i32).ok_or(Errno::SRCH)?;

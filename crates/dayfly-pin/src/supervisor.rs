@@ -42,27 +42,26 @@ pub(crate) struct Supervisor {
     guard: Guard,
     /// Whether anything is left to watch over.
     guards: bool,
-    signals: OwnedFd,
+    signals: Signals,
     pipes: Pipes,
     lost: u32,
 }
 
 impl Supervisor {
     /// Leaves the caller's session, directory and signals behind.
-    pub(crate) fn settle(program: Pid, guard: Guard, pipes: Pipes) -> Result<Supervisor> {
-        let signals = only_child_signals()?;
+    pub(crate) fn settle(program: Pid, guard: Guard, signals: Signals, pipes: Pipes) -> Self {
         // It fails for the leader of a process group, which a fresh child never is.
         let _ = rustix::process::setsid();
         let _ = rustix::process::chdir("/");
         let _ = rustix::thread::set_name(c"dayfly-pin");
-        Ok(Supervisor { program, runs: true, guard, guards: true, signals, pipes, lost: 0 })
+        Supervisor { program, runs: true, guard, guards: true, signals, pipes, lost: 0 }
     }
 
     /// Closes every descriptor that came from the caller: a pipe must end when the program does.
     #[expect(unsafe_code, reason = "rustix has no close_range")]
     pub(crate) fn close_all_else(&self) {
         let mut kept = [
-            self.signals.as_raw_fd(),
+            self.signals.source.as_raw_fd(),
             self.pipes.life.as_raw_fd(),
             self.pipes.log.as_raw_fd(),
             self.guard_descriptor(),
@@ -98,9 +97,9 @@ impl Supervisor {
                 PollFd::new(listener, PollFlags::IN)
             } else {
                 // A second look at the same source instead of none: it says nothing new.
-                PollFd::new(&self.signals, PollFlags::IN)
+                PollFd::new(&self.signals.source, PollFlags::IN)
             };
-            let mut sources = [guard, PollFd::new(&self.signals, PollFlags::IN)];
+            let mut sources = [guard, PollFd::new(&self.signals.source, PollFlags::IN)];
             match poll(&mut sources, None) {
                 Ok(_) => {}
                 Err(Errno::INTR) => continue,
@@ -152,7 +151,7 @@ impl Supervisor {
     #[expect(unsafe_code, reason = "rustix splits the status that is handed on whole")]
     fn reap(&mut self) {
         let mut drained = [0; 1024];
-        let _ = rustix::io::read(&self.signals, &mut drained);
+        let _ = rustix::io::read(&self.signals.source, &mut drained);
         loop {
             let mut status = 0;
             let options = libc::WNOHANG | libc::WUNTRACED | libc::WCONTINUED;
@@ -178,22 +177,47 @@ impl Supervisor {
     }
 }
 
-/// Blocks every signal and makes a source of `SIGCHLD`.
-#[expect(unsafe_code, reason = "signal masks and signalfd(2) have no safe wrapper")]
-fn only_child_signals() -> Result<OwnedFd> {
-    // SAFETY: the sets are filled before they are used, and live until the calls return.
-    unsafe {
-        let mut all: libc::sigset_t = std::mem::zeroed();
-        libc::sigfillset(&raw mut all);
-        libc::sigprocmask(libc::SIG_SETMASK, &raw const all, std::ptr::null_mut());
-        let mut child: libc::sigset_t = std::mem::zeroed();
-        libc::sigemptyset(&raw mut child);
-        libc::sigaddset(&raw mut child, libc::SIGCHLD);
-        let number = libc::signalfd(-1, &raw const child, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK);
-        checked(number.into())?;
-        // Whether the caller ignores its children is no business of ours.
-        libc::signal(libc::SIGCHLD, libc::SIG_DFL);
-        Ok(OwnedFd::from_raw_fd(number))
+/// The signals of the supervisor: all are blocked, and `SIGCHLD` is a source to poll.
+#[derive(Debug)]
+pub(crate) struct Signals {
+    source: OwnedFd,
+    mask: libc::sigset_t,
+    children: libc::sigaction,
+}
+
+impl Signals {
+    /// To be made before there is a child: a signal that is not blocked is lost, and the children
+    /// of a process that ignores `SIGCHLD` are reaped by the kernel.
+    #[expect(unsafe_code, reason = "signal masks and signalfd(2) have no safe wrapper")]
+    pub(crate) fn block() -> Result<Signals> {
+        // SAFETY: sets and actions are filled before they are used, and live until the calls return;
+        // an action of zeros is the default one.
+        unsafe {
+            let mut all: libc::sigset_t = std::mem::zeroed();
+            let mut mask: libc::sigset_t = std::mem::zeroed();
+            let mut children: libc::sigaction = std::mem::zeroed();
+            let default: libc::sigaction = std::mem::zeroed();
+            libc::sigfillset(&raw mut all);
+            libc::sigprocmask(libc::SIG_SETMASK, &raw const all, &raw mut mask);
+            libc::sigaction(libc::SIGCHLD, &raw const default, &raw mut children);
+            let mut child: libc::sigset_t = std::mem::zeroed();
+            libc::sigemptyset(&raw mut child);
+            libc::sigaddset(&raw mut child, libc::SIGCHLD);
+            let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
+            let number = libc::signalfd(-1, &raw const child, flags);
+            checked(number.into())?;
+            Ok(Signals { source: OwnedFd::from_raw_fd(number), mask, children })
+        }
+    }
+
+    /// In the child: as they were in the caller.
+    #[expect(unsafe_code, reason = "signal masks have no safe wrapper")]
+    pub(crate) fn restore(&self) {
+        // SAFETY: set and action live until the calls return.
+        unsafe {
+            libc::sigaction(libc::SIGCHLD, &raw const self.children, std::ptr::null_mut());
+            libc::sigprocmask(libc::SIG_SETMASK, &raw const self.mask, std::ptr::null_mut());
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use crate::firewall::args::FirewallArgs;
 use crate::ftp::args::FtpArgs;
 use crate::host::Address;
 use crate::identify::IdentifyArgs;
+use crate::run::args::RunArgs;
 use crate::subject::Subject;
 use crate::target::Target;
 
@@ -108,6 +109,13 @@ pub(crate) enum Verb {
     /// the range, ports that are never used, systems that do so, whether NAT stands in front, how
     /// well the next port can be guessed, and how many more connections would settle it.
     Identify(IdentifyArgs),
+    /// Run a command whose connections go out from the ports that you name.
+    ///
+    /// The command and all that it starts: dynamic or static programs of any language, as any user.
+    /// Exit codes, signals and job control are the command's own, as with env(1): 125 when dayfly
+    /// itself fails, 126 when the command cannot be run, 127 when there is no such command. Ports
+    /// that the command binds itself are left alone.
+    Run(RunArgs),
     /// Print a completion script for a shell.
     Completions {
         /// The shell to complete for.

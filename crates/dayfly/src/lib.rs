@@ -22,6 +22,7 @@ mod plan;
 mod privilege;
 mod quote;
 mod render;
+mod run;
 mod show;
 mod subject;
 mod systems;
@@ -46,8 +47,10 @@ pub fn run() -> ExitCode {
     if let Some(guard) = GuardArgs::of_process() {
         return ended(change::guard(&guard).map(|()| ExitCode::SUCCESS));
     }
-    // Wrong usage ends here, with a sentence and exit code 2.
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
     let done = |()| ExitCode::SUCCESS;
     let result = match cli.verb {
         None => show::run(&cli.show).map(done),
@@ -65,6 +68,7 @@ pub fn run() -> ExitCode {
         Some(Verb::Keep(keep)) => change::keep::run(&keep).map(done),
         Some(Verb::History(history)) => change::history::run(&history).map(done),
         Some(Verb::Identify(identify)) => identify::run(&identify).map(done),
+        Some(Verb::Run(run)) => Ok(run::run(&run)),
         Some(Verb::Completions { shell }) => pages::print_completions(shell).map(done),
         Some(Verb::Man) => pages::print_manual().map(done),
     };
@@ -83,5 +87,17 @@ fn ended(result: Result<ExitCode, Failure>) -> ExitCode {
             let _ = writeln!(anstream::stderr(), "{}", render::failure(&failure));
             ExitCode::from(2)
         }
+    }
+}
+
+/// Help and version, or what is wrong with what was typed: exit code 2, for `run` 125.
+fn usage(error: &clap::Error) -> ExitCode {
+    // If it cannot be printed, the exit code is all that can be said.
+    let _ = error.print();
+    let runs = std::env::args_os().nth(1).is_some_and(|verb| verb == "run");
+    match error.exit_code() {
+        0 => ExitCode::SUCCESS,
+        _ if runs => ExitCode::from(run::FAILED),
+        _ => ExitCode::from(2),
     }
 }

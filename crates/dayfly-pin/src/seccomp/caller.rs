@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn own_memory_is_readable_and_its_end_is_seen() {
-        let v4 = [2, 0, 0, 80, 127, 0, 0, 1];
+        let v4 = [2_u8, 0, 0, 80, 127, 0, 0, 1];
         let own = std::process::id();
         let place = Hint::Place("127.0.0.1:80".parse().unwrap());
         assert_eq!(address(own, v4.as_ptr() as u64, 8), place);

@@ -19,6 +19,8 @@ pub(crate) mod nat;
 pub(crate) mod nat_json;
 pub(crate) mod plan;
 pub(crate) mod plan_json;
+pub(crate) mod run;
+pub(crate) mod run_json;
 pub(crate) mod style;
 pub(crate) mod systems;
 pub(crate) mod systems_json;
