@@ -49,6 +49,9 @@ _dayfly() {
             dayfly,reserve)
                 cmd="dayfly__subcmd__reserve"
                 ;;
+            dayfly,run)
+                cmd="dayfly__subcmd__run"
+                ;;
             dayfly,set)
                 cmd="dayfly__subcmd__set"
                 ;;
@@ -130,6 +133,9 @@ _dayfly() {
             dayfly__subcmd__help,reserve)
                 cmd="dayfly__subcmd__help__subcmd__reserve"
                 ;;
+            dayfly__subcmd__help,run)
+                cmd="dayfly__subcmd__help__subcmd__run"
+                ;;
             dayfly__subcmd__help,set)
                 cmd="dayfly__subcmd__help__subcmd__set"
                 ;;
@@ -164,7 +170,7 @@ _dayfly() {
 
     case "${cmd}" in
         dayfly)
-            opts="-h -V --netns --all-netns --destination --protocol --top --probe --nat --watch --host --system --from --json --color --help --version show why doctor systems plan firewall ftp set reserve unreserve undo keep history identify completions man help"
+            opts="-h -V --netns --all-netns --destination --protocol --top --probe --nat --watch --host --system --from --json --color --help --version show why doctor systems plan firewall ftp set reserve unreserve undo keep history identify run completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -490,7 +496,7 @@ _dayfly() {
             return 0
             ;;
         dayfly__subcmd__help)
-            opts="show why doctor systems plan firewall ftp set reserve unreserve undo keep history identify completions man help"
+            opts="show why doctor systems plan firewall ftp set reserve unreserve undo keep history identify run completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -686,6 +692,20 @@ _dayfly() {
             return 0
             ;;
         dayfly__subcmd__help__subcmd__reserve)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dayfly__subcmd__help__subcmd__run)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -946,6 +966,48 @@ _dayfly() {
                     ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dayfly__subcmd__run)
+            opts="-h --port --range --port-set --address --destination --udp --offer --whole-range --strict --via --report --json --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --range)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --port-set)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --address)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --destination)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --via)
+                    COMPREPLY=($(compgen -W "auto seccomp bpf" -- "${cur}"))
+                    return 0
+                    ;;
+                --report)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
