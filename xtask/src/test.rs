@@ -10,6 +10,7 @@ const NEEDED: &[(&str, &[&str], &str)] = &[
     ("/usr/bin/python3", &["-V"], "python3"),
     ("strace", &["-V"], "strace"),
     ("nft", &["-v"], "nftables"),
+    ("iptables-nft-restore", &["--version"], "iptables"),
     ("tcpdump", &["--version"], "tcpdump"),
     ("sysctl", &["-V"], "procps"),
     // Only its program that applies sysctl.d at boot is run.

@@ -113,6 +113,16 @@ impl Ruleset {
 /// Packets on their way, with what has been changed about them.
 type Live = Vec<(Packet, Region)>;
 
+/// Where a chain's packets go.
+struct Sinks<'a> {
+    /// Through: the hook's next chain.
+    exits: &'a mut Live,
+    /// Back to the caller.
+    returned: Live,
+    /// On to the next rule.
+    back: Live,
+}
+
 struct Walk<'a> {
     ruleset: &'a Ruleset,
     outcome: Outcome,
@@ -174,7 +184,7 @@ impl Walk<'_> {
             return Vec::new();
         };
         let mut live: Live = vec![(packet, region)];
-        let mut returned: Live = Vec::new();
+        let mut sinks = Sinks { exits, returned: Vec::new(), back: Vec::new() };
         for (number, rule) in chain.rules.iter().enumerate() {
             live.retain(|(_, region)| !region.is_empty());
             if live.is_empty() {
@@ -183,13 +193,12 @@ impl Walk<'_> {
             let work = live.iter().map(|(_, region)| region.cells().len() as u64).sum::<u64>();
             if self.steps.get() < work {
                 for (packet, region) in live.drain(..) {
-                    self.give_up(packet, &region, exits);
+                    self.give_up(packet, &region, sinks.exits);
                 }
                 break;
             }
             self.steps.set(self.steps.get() - work);
             let place = RulePlace { chain: index, rule: Some(number) };
-            let mut back: Live = Vec::new();
             for (packet, region) in &mut live {
                 let Split { yes, maybe, opaque } = split(&rule.conditions, packet, region);
                 if yes.is_empty() && maybe.is_empty() {
@@ -197,7 +206,7 @@ impl Walk<'_> {
                 }
                 let certain = maybe.is_empty();
                 let all = if certain { yes.clone() } else { yes.union(&maybe) };
-                if rule.verdict == Verdict::Continue && rule.effects.is_empty() {
+                if matches!(rule.verdict, Verdict::Continue) && rule.effects.is_empty() {
                     continue;
                 }
                 if opaque {
@@ -205,44 +214,90 @@ impl Walk<'_> {
                 }
                 region.subtract(&yes);
                 let changed = self.changed(packet, &rule.effects, &all);
-                match &rule.verdict {
-                    Verdict::Continue => join(&mut back, changed, &all),
-                    Verdict::Accept => {
-                        self.decide(place, true, certain, &all);
-                        join(exits, changed, &all);
+                let (asked, certain) = if rule.late.is_empty() {
+                    (all, certain)
+                } else {
+                    let late = split(&rule.late, &changed, &all);
+                    if late.opaque {
+                        self.outcome.opaque.add(&late.maybe);
                     }
-                    Verdict::Drop => {
-                        self.decide(place, false, certain, &all);
-                        self.outcome.blocked.add(&all);
-                    }
-                    Verdict::Return => join(&mut returned, changed, &all),
-                    Verdict::Jump(target) => {
-                        for (packet, region) in self.chain(*target, changed, all, depth + 1, exits)
-                        {
-                            join(&mut back, packet, &region);
-                        }
-                    }
-                    Verdict::Goto(target) => {
-                        for (packet, region) in self.chain(*target, changed, all, depth + 1, exits)
-                        {
-                            join(&mut returned, packet, &region);
-                        }
-                    }
-                    Verdict::Opaque(_) => {
-                        self.decide(place, false, false, &all);
-                        self.give_up(changed, &all, exits);
-                    }
-                }
+                    join(&mut sinks.back, changed.clone(), &all.minus(&late.yes));
+                    (late.yes.union(&late.maybe), certain && late.maybe.is_empty())
+                };
+                self.apply(&rule.verdict, place, certain, changed, asked, depth, &mut sinks);
             }
+            let back = std::mem::take(&mut sinks.back);
             for (packet, region) in back {
                 join(&mut live, packet, &region);
             }
         }
-        for (packet, region) in returned {
+        for (packet, region) in sinks.returned {
             join(&mut live, packet, &region);
         }
         live.retain(|(_, region)| !region.is_empty());
         live
+    }
+
+    /// What a verdict does with these pairs.
+    #[expect(clippy::too_many_arguments, reason = "a step of the walk, cut out of it")]
+    fn apply(
+        &mut self,
+        verdict: &Verdict,
+        place: RulePlace,
+        certain: bool,
+        packet: Packet,
+        region: Region,
+        depth: usize,
+        sinks: &mut Sinks<'_>,
+    ) {
+        if region.is_empty() {
+            return;
+        }
+        match verdict {
+            Verdict::Continue => join(&mut sinks.back, packet, &region),
+            Verdict::Accept => {
+                self.decide(place, true, certain, &region);
+                join(sinks.exits, packet, &region);
+            }
+            Verdict::Drop => {
+                self.decide(place, false, certain, &region);
+                self.outcome.blocked.add(&region);
+            }
+            Verdict::Return => join(&mut sinks.returned, packet, &region),
+            Verdict::Jump(target) => {
+                for (packet, region) in self.chain(*target, packet, region, depth + 1, sinks.exits)
+                {
+                    join(&mut sinks.back, packet, &region);
+                }
+            }
+            Verdict::Goto(target) => {
+                for (packet, region) in self.chain(*target, packet, region, depth + 1, sinks.exits)
+                {
+                    join(&mut sinks.returned, packet, &region);
+                }
+            }
+            Verdict::Map(entries) => {
+                let mut rest = region;
+                for (conditions, verdict) in entries {
+                    let Split { yes, maybe, opaque } = split(conditions, &packet, &rest);
+                    if yes.is_empty() && maybe.is_empty() {
+                        continue;
+                    }
+                    if opaque {
+                        self.outcome.opaque.add(&maybe);
+                    }
+                    rest.subtract(&yes);
+                    let certain = certain && maybe.is_empty();
+                    let all = yes.union(&maybe);
+                    self.apply(verdict, place, certain, packet.clone(), all, depth, sinks);
+                }
+                join(&mut sinks.back, packet, &rest);
+            }
+            Verdict::Opaque(_) => {
+                self.decide(place, false, false, &region);
+                self.give_up(packet, &region, sinks.exits);
+            }
+        }
     }
 
     /// These pairs may go either way.

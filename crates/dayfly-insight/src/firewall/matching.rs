@@ -200,7 +200,8 @@ pub(super) fn condition(
         Condition::Is(test) | Condition::Not(test) => open(test),
         Condition::Any { groups, .. } => groups.iter().any(|group| group.iter().any(open)),
     };
-    let words: Vec<String> = rule.conditions.iter().filter(is_open).map(in_words).collect();
+    let words: Vec<String> =
+        rule.conditions.iter().chain(&rule.late).filter(is_open).map(in_words).collect();
     let words = match words.as_slice() {
         // The rule that called this one's chain asked for something.
         [] => "what the rules before it ask for".to_owned(),

@@ -159,6 +159,8 @@ pub struct Rule {
     pub conditions: Vec<Condition>,
     /// What happens on the way.
     pub effects: Vec<Effect>,
+    /// What is asked for after that; if it does not hold, the effects stay.
+    pub late: Vec<Condition>,
     /// What happens to the packet.
     pub verdict: Verdict,
     /// How it is found again: nft's handle, ipfw's number, a line; 0 if there is no such thing.
@@ -171,7 +173,14 @@ impl Rule {
     /// A rule of which nothing but this is known.
     #[must_use]
     pub fn new(conditions: Vec<Condition>, verdict: Verdict) -> Self {
-        Rule { conditions, effects: Vec::new(), verdict, handle: 0, text: Box::default() }
+        Rule {
+            conditions,
+            effects: Vec::new(),
+            late: Vec::new(),
+            verdict,
+            handle: 0,
+            text: Box::default(),
+        }
     }
 
     /// A rule without conditions.
@@ -196,8 +205,25 @@ pub enum Verdict {
     Jump(usize),
     /// On in another chain, and not back here.
     Goto(usize),
+    /// What the first entry whose conditions hold says; else the next rule is tried.
+    Map(Vec<(Vec<Condition>, Verdict)>),
     /// Something that cannot be followed, in words.
     Opaque(Box<str>),
+}
+
+impl Verdict {
+    /// The same verdict after so many chains have come in front of the others.
+    fn move_targets(&mut self, offset: usize) {
+        match self {
+            Verdict::Jump(target) | Verdict::Goto(target) => *target += offset,
+            Verdict::Map(entries) => {
+                for (_, verdict) in entries {
+                    verdict.move_targets(offset);
+                }
+            }
+            _ => {}
+        }
+    }
 }
 
 /// What a rule changes besides.
@@ -253,9 +279,7 @@ impl Ruleset {
         self.remarks.extend(other.remarks);
         self.chains.extend(other.chains.into_iter().map(|mut chain| {
             for rule in &mut chain.rules {
-                if let Verdict::Jump(target) | Verdict::Goto(target) = &mut rule.verdict {
-                    *target += offset;
-                }
+                rule.verdict.move_targets(offset);
             }
             chain
         }));
@@ -311,6 +335,9 @@ impl fmt::Display for Shown<'_> {
                 Effect::Mark(None) => f.write_str("meta mark set ... ")?,
             }
         }
+        for condition in &rule.late {
+            write!(f, "{condition} ")?;
+        }
         let name = |index: &usize| {
             let name = ruleset.chains.get(*index).map_or("?", |chain| chain.name.as_str());
             name.rsplit(' ').next().unwrap_or(name).to_owned()
@@ -322,6 +349,7 @@ impl fmt::Display for Shown<'_> {
             Verdict::Return => f.write_str("return"),
             Verdict::Jump(chain) => write!(f, "jump {}", name(chain)),
             Verdict::Goto(chain) => write!(f, "goto {}", name(chain)),
+            Verdict::Map(entries) => write!(f, "vmap of {} entries", entries.len()),
             Verdict::Opaque(what) => f.write_str(what),
         }
     }

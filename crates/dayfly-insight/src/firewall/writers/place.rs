@@ -44,7 +44,7 @@ pub fn insert_established(chain: &Chain) -> Option<Vec<String>> {
 pub fn replace(ruleset: &Ruleset, place: RulePlace, ports: &PortSet) -> Option<Vec<String>> {
     let chain = ruleset.chains.get(place.chain)?;
     let rule = chain.rules.get(place.rule?)?;
-    if rule.verdict != Verdict::Accept || !rule.effects.is_empty() {
+    if !matches!(rule.verdict, Verdict::Accept) || !rule.effects.is_empty() {
         return None;
     }
     let opening = opening_of(rule, ports)?;

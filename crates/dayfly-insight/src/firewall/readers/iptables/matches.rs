@@ -152,10 +152,7 @@ impl Parser {
             _ => return false,
         };
         let Some(test) = test else { return false };
-        conditions.push(match test {
-            Test::Helper(name) if negated => Condition::depends(format!("! --helper {name}")),
-            test => Condition::of(test, negated),
-        });
+        conditions.push(Condition::of(test, negated));
         true
     }
 

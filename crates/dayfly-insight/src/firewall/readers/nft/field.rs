@@ -51,7 +51,13 @@ pub(super) fn field_of(left: &Value) -> (Field, Vec<Condition>) {
     } else if let Some(meta) = left.get("meta") {
         meta_field(meta)
     } else if let Some(ct) = left.get("ct") {
-        ct_field(ct)
+        let field = ct_field(ct);
+        if matches!(field, Field::Reply) {
+            // Packets of no connection have no direction, and match neither one nor its opposite.
+            let tracked = [State::New, State::Established, State::Related].into_iter().collect();
+            implied.push(Condition::Is(Test::State(tracked)));
+        }
+        field
     } else if let Some(fib) = left.get("fib") {
         fib_field(fib)
     } else if let Some(masked) = left.get("&").and_then(Value::as_array) {

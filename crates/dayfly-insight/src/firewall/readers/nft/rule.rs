@@ -38,7 +38,7 @@ const HARMLESS: [&str; 16] = [
 ];
 
 impl Context<'_> {
-    /// The rules that one of nft's makes: a verdict map makes one for each element.
+    /// The rule that statements make. A map that gives helpers makes more of them.
     pub(super) fn rules(&self, statements: &[Value]) -> Vec<Rule> {
         let mut rules = Vec::new();
         let mut rule = Rule::always(Verdict::Continue);
@@ -52,10 +52,10 @@ impl Context<'_> {
             };
             let Some((key, value)) = object.iter().next() else { continue };
             match key.as_str() {
-                "match" => self.condition(value, &mut rule.conditions),
+                "match" => self.condition(value, asked(&mut rule)),
                 "vmap" => {
-                    rules.extend(self.verdict_map(value, &rule));
-                    return rules;
+                    self.verdict_map(value, &mut rule);
+                    break;
                 }
                 "ct helper" if value.get("map").is_some() => {
                     rules.extend(self.helper_map(value, &rule));
@@ -113,51 +113,48 @@ impl Context<'_> {
         });
     }
 
-    fn verdict_map(&self, body: &Value, before: &Rule) -> Vec<Rule> {
+    fn verdict_map(&self, body: &Value, rule: &mut Rule) {
         let null = Value::Null;
         let key = body.get("key").unwrap_or(&null);
         let data = body.get("data").unwrap_or(&null);
         let Some(elements) = self.sets.elements(self.table, data) else {
-            let mut rule = before.clone();
             rule.verdict = Verdict::Opaque(format!("vmap {data}").into());
-            return vec![rule];
+            return;
         };
-        let mut rules = Vec::with_capacity(elements.len());
-        let mut conditions = before.conditions.clone();
+        let conditions = asked(rule);
         let fields = match key.get("concat").and_then(Value::as_array) {
-            Some(parts) => fields_of(parts, &mut conditions),
+            Some(parts) => fields_of(parts, conditions),
             None => {
                 let (field, implied) = field_of(key);
                 conditions.extend(implied);
                 vec![field]
             }
         };
+        let mut entries = Vec::with_capacity(elements.len());
         for element in elements {
             let Some([value, verdict]) = element.as_array().map(Vec::as_slice) else { continue };
             let value = unwrapped(value);
-            let mut rule = Rule { conditions: conditions.clone(), ..before.clone() };
-            match fields.as_slice() {
+            let condition = match fields.as_slice() {
                 // Whatever is in no other element.
-                _ if value.as_str() == Some("*") => {}
-                [field] => rule.conditions.push(self.values().condition(field, value, false)),
-                fields => match self.values().row(fields, value) {
-                    Some(row) => rule.conditions.push(Condition::Any {
-                        negated: false,
-                        groups: single(row),
-                        name: Box::default(),
-                    }),
-                    None => rule.conditions.push(Condition::opaque("a row of a verdict map")),
-                },
-            }
+                _ if value.as_str() == Some("*") => None,
+                [field] => Some(self.values().condition(field, value, false)),
+                fields => Some(match self.values().row(fields, value) {
+                    Some(row) => {
+                        Condition::Any { negated: false, groups: single(row), name: Box::default() }
+                    }
+                    None => Condition::opaque("a row of a verdict map"),
+                }),
+            };
+            let mut said = Rule::always(Verdict::Continue);
             if let Some((key, value)) = verdict.as_object().and_then(|object| object.iter().next())
             {
-                self.word(key, value, &mut rule);
+                self.word(key, value, &mut said);
             }
-            rules.push(rule);
+            entries.push((condition.into_iter().collect::<Vec<_>>(), said.verdict));
         }
         // Elements exclude one another, but for the one that catches the rest.
-        rules.sort_by_key(|rule| rule.conditions.len() <= conditions.len());
-        rules
+        entries.sort_by_key(|(conditions, _)| conditions.is_empty());
+        rule.verdict = Verdict::Map(entries);
     }
 
     /// `ct helper set tcp dport map { 21 : "ftp-standard" }`.
@@ -202,23 +199,28 @@ impl Context<'_> {
             "notrack" => rule.effects.push(Effect::Untracked),
             "ct helper" => match value.as_str() {
                 Some(name) => rule.effects.push(Effect::Helper(self.helper(name))),
-                None => rule.conditions.push(Condition::opaque("a ct helper")),
+                None => asked(rule).push(Condition::opaque("a ct helper")),
             },
             "mangle" => mangle(value, rule),
-            "limit" => rule.conditions.push(Condition::depends(limit(value))),
-            "quota" => rule.conditions.push(Condition::depends("a quota")),
-            "ct count" => rule.conditions.push(Condition::depends("the number of connections")),
-            "meter" => rule.conditions.push(Condition::depends("a limit for each address")),
+            "limit" => asked(rule).push(Condition::depends(limit(value))),
+            "quota" => asked(rule).push(Condition::depends("a quota")),
+            "ct count" => asked(rule).push(Condition::depends("the number of connections")),
+            "meter" => asked(rule).push(Condition::depends("a limit for each address")),
             // Only a statement inside makes `add @set { ... }` a condition.
             "set" if value.get("stmt").is_some() => {
-                rule.conditions.push(Condition::depends("a limit for each address"));
+                asked(rule).push(Condition::depends("a limit for each address"));
             }
             "xt" => xt(value, rule),
             "continue" | "counter" | "log" | "set" | "map" | "flow" | "dup" | "last"
             | "ct timeout" | "ct expectation" | "secmark" | "comment" => {}
-            other => rule.conditions.push(Condition::opaque(other)),
+            other => asked(rule).push(Condition::opaque(other)),
         }
     }
+}
+
+/// Where the next condition of a rule belongs: what is asked for after an effect cannot undo it.
+fn asked(rule: &mut Rule) -> &mut Vec<Condition> {
+    if rule.effects.is_empty() { &mut rule.conditions } else { &mut rule.late }
 }
 
 fn fields_of(parts: &[Value], conditions: &mut Vec<Condition>) -> Vec<Field> {
@@ -261,7 +263,7 @@ fn xt(value: &Value, rule: &mut Rule) {
     let name = text_of(value, "name");
     if text_of(value, "type") == "match" {
         if name != "comment" {
-            rule.conditions.push(Condition::opaque(format!("xt match {name}")));
+            asked(rule).push(Condition::opaque(format!("xt match {name}")));
         }
         return;
     }
