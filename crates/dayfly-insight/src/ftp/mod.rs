@@ -7,9 +7,11 @@
 //!
 //! - [`address`] reads the ports, in every spelling;
 //! - [`session`] reads what was said and tells who connects where;
+//! - [`conversation`] puts what was said together from captured packets;
 //! - [`server`] reads the files that tell a server which ports to listen on.
 
 pub mod address;
+pub mod conversation;
 pub mod server;
 pub mod session;
 

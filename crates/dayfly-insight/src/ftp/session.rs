@@ -262,8 +262,9 @@ const VERBS: [&str; 14] = [
     "MLSD", "QUIT",
 ];
 
-#[derive(Default)]
-struct Reader {
+/// Takes lines in, one by one.
+#[derive(Debug, Default)]
+pub(super) struct Reader {
     session: Session,
     lines: usize,
     /// AUTH was said and not yet answered.
@@ -277,7 +278,23 @@ struct Reader {
 }
 
 impl Reader {
-    fn line(&mut self, line: &str) {
+    /// For a session between these.
+    pub(super) fn between(client: IpAddr, server: IpAddr) -> Reader {
+        let session = Session { client: Some(client), server: Some(server), ..Session::default() };
+        Reader { session, ..Reader::default() }
+    }
+
+    /// Whether what is said now can be read by nobody else.
+    pub(super) const fn is_encrypted(&self) -> bool {
+        self.encrypted
+    }
+
+    /// What was said.
+    pub(super) fn finish(self) -> Session {
+        self.session
+    }
+
+    pub(super) fn line(&mut self, line: &str) {
         self.lines += 1;
         match said(line) {
             Some(Said::Command { verb, text }) => self.command(verb, text),

@@ -1,6 +1,6 @@
 //! What can be typed behind `dayfly ftp`.
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use crate::args::OutputArgs;
 
@@ -15,8 +15,9 @@ pub(crate) enum FtpVerb {
     /// Say which side connects to which port for each transfer of a session.
     ///
     /// Reads what clients and servers print (curl -v, lftp -d, ftp -d, ftplib, FileZilla, the logs of
-    /// vsftpd and pyftpdlib), a single message, or only its numbers: `dayfly ftp explain
-    /// 192,168,1,2,7,138`. Says what NAT and encryption do to it.
+    /// vsftpd and pyftpdlib), a capture (pcap, pcapng), a single message, or only its numbers: `dayfly
+    /// ftp explain 192,168,1,2,7,138`. Says what NAT and encryption do to it, and, if one end is this
+    /// host, which rule of its firewall lets the connection through or stops it.
     Explain(ExplainArgs),
     /// Hold the configuration of FTP servers against this host; exit code 1 if anything is wrong.
     ///
@@ -27,13 +28,36 @@ pub(crate) enum FtpVerb {
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ExplainArgs {
-    /// A message, a file with a session, or standard input (-).
+    /// A message, a file with a session or a capture, or standard input (-).
     #[arg(value_name = "MESSAGE|FILE", default_value = "-", hide_default_value = true)]
     #[arg(allow_hyphen_values = true)]
     pub(crate) subject: String,
 
+    /// Which end is behind the firewall. Without it whichever end is this host.
+    #[arg(long, value_name = "SIDE")]
+    pub(crate) side: Option<SideChoice>,
+
+    /// Take the firewall's rules from this file (`nft -j list ruleset`) instead of this host; the
+    /// client is behind it unless --side says otherwise.
+    #[arg(long, value_name = "FILE", conflicts_with = "netns")]
+    pub(crate) from: Option<String>,
+
+    /// Ask the firewall of this network namespace instead of the current one: a name of `ip netns`,
+    /// a process id, or a path.
+    #[arg(long, value_name = "NAME|PID|PATH")]
+    pub(crate) netns: Option<String>,
+
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+}
+
+/// An end of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SideChoice {
+    /// Who asks for files.
+    Client,
+    /// Who has them.
+    Server,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use dayfly_insight::firewall::flows::{Flow, FlowVerdict};
 use dayfly_insight::ftp::address::Form;
 use dayfly_insight::ftp::server::{Passive, ServerConfig, SourcePort, WhenFull};
 use dayfly_insight::ftp::session::{DataConnection, Outcome, Session};
@@ -9,16 +10,40 @@ use dayfly_insight::ftp::session::{DataConnection, Outcome, Session};
 use super::style::{self, paint};
 use super::text::{notes, wrapped};
 use super::{Screen, counted};
-use crate::ftp::{Checked, Report};
+use crate::ftp::{Checked, Explained, Explanation, Report};
 
-/// Every data connection, in order.
-pub(crate) fn explained(session: &Session, screen: Screen) -> String {
+/// Every session with its data connections, in order.
+pub(crate) fn explained(explanation: &Explanation, screen: Screen) -> String {
     let mut text = String::new();
+    let many = explanation.sessions.len() > 1;
+    for (index, explained) in explanation.sessions.iter().enumerate() {
+        if index > 0 {
+            text.push('\n');
+        }
+        if let Some(head) = ends(&explained.session).filter(|_| many) {
+            let _ = writeln!(text, "{}", paint(style::STRONG, &head));
+        }
+        of_session(&mut text, explained, screen);
+    }
+    notes(&mut text, &explanation.degraded, screen);
+    text
+}
+
+/// `192.0.2.1 to 198.51.100.7`.
+fn ends(session: &Session) -> Option<String> {
+    Some(format!("session of {} with {}", session.client?, session.server?))
+}
+
+fn of_session(text: &mut String, explained: &Explained, screen: Screen) {
+    let session = &explained.session;
     for (index, connection) in session.connections.iter().enumerate() {
         if index > 0 {
             text.push('\n');
         }
-        one(&mut text, connection, session, screen);
+        one(text, connection, session, screen);
+        if let Some(flow) = explained.verdicts.get(index).and_then(Option::as_ref) {
+            firewall(text, flow, screen);
+        }
     }
     for misread in &session.misread {
         let line = format!(
@@ -28,7 +53,7 @@ pub(crate) fn explained(session: &Session, screen: Screen) -> String {
             misread.said,
             misread.error
         );
-        wrapped(&mut text, &line, "  ", screen);
+        wrapped(text, &line, "  ", screen);
     }
     if let Some(line) = session.encrypted_from {
         text.push('\n');
@@ -36,9 +61,21 @@ pub(crate) fn explained(session: &Session, screen: Screen) -> String {
             "From line {line} on the control connection is encrypted (AUTH TLS). A firewall's \
              helper cannot read it: the range of whoever listens has to be open."
         );
-        wrapped(&mut text, &sentence, "  ", screen);
+        wrapped(text, &sentence, "  ", screen);
     }
-    text
+}
+
+/// What the firewall does to it, and which rule.
+fn firewall(text: &mut String, flow: &Flow, screen: Screen) {
+    let (colour, verdict) = match flow.verdict {
+        FlowVerdict::Passes => (style::GOOD, "passes"),
+        FlowVerdict::Partly => (style::WARN, "passes for some ports"),
+        FlowVerdict::Blocked => (style::BAD, "stopped"),
+        FlowVerdict::Unknown => (style::WARN, "unknown"),
+    };
+    let needs = flow.needs.as_ref().map(|needs| format!(", needs {needs}")).unwrap_or_default();
+    let line = format!("  firewall: {}{needs}: {}", paint(colour, verdict), flow.why);
+    wrapped(text, &line, "    ", screen);
 }
 
 fn one(text: &mut String, connection: &DataConnection, session: &Session, screen: Screen) {

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use dayfly_insight::firewall::flows::Flow;
 use dayfly_insight::ftp::server::{Passive, SourcePort, WhenFull};
 use dayfly_insight::ftp::session::{DataConnection, Misread, Outcome, Session};
 use serde::Serialize;
@@ -9,12 +10,18 @@ use serde::Serialize;
 use super::json::{NoteObject, note};
 use super::why_json::{RemedyObject, remedy};
 use crate::SCHEMA_VERSION;
-use crate::ftp::{Checked, Report};
+use crate::ftp::{Checked, Explained, Explanation, Report};
 
 #[derive(Serialize)]
-pub(crate) struct Explained<'a> {
+pub(crate) struct ExplainDocument<'a> {
     schema_version: u32,
     dayfly_version: &'static str,
+    sessions: Vec<SessionObject<'a>>,
+    degraded: Vec<NoteObject>,
+}
+
+#[derive(Serialize)]
+struct SessionObject<'a> {
     client: Option<IpAddr>,
     server: Option<IpAddr>,
     encrypted_from_line: Option<usize>,
@@ -34,6 +41,7 @@ struct ConnectionObject<'a> {
     purpose: Option<&'a str>,
     outcome: &'static str,
     answer: Option<&'a str>,
+    firewall: Option<FirewallObject<'a>>,
     remarks: Vec<String>,
 }
 
@@ -44,22 +52,53 @@ struct MisreadObject<'a> {
     why: String,
 }
 
-impl<'a> Explained<'a> {
-    pub(crate) fn new(session: &'a Session) -> Self {
-        let connections = session.connections.iter();
-        Explained {
+#[derive(Serialize)]
+struct FirewallObject<'a> {
+    verdict: &'static str,
+    needs: Option<&'a str>,
+    why: &'a str,
+    rule: Option<&'a str>,
+}
+
+impl<'a> ExplainDocument<'a> {
+    pub(crate) fn new(explanation: &'a Explanation) -> Self {
+        ExplainDocument {
             schema_version: SCHEMA_VERSION,
             dayfly_version: env!("CARGO_PKG_VERSION"),
-            client: session.client,
-            server: session.server,
-            encrypted_from_line: session.encrypted_from,
-            connections: connections.map(|one| connection(one, session)).collect(),
-            misread: session.misread.iter().map(misread).collect(),
+            sessions: explanation.sessions.iter().map(session).collect(),
+            degraded: explanation.degraded.iter().map(note).collect(),
         }
     }
 }
 
-fn connection<'a>(one: &'a DataConnection, session: &Session) -> ConnectionObject<'a> {
+fn session(explained: &Explained) -> SessionObject<'_> {
+    let session = &explained.session;
+    let connections = session.connections.iter().zip(&explained.verdicts);
+    SessionObject {
+        client: session.client,
+        server: session.server,
+        encrypted_from_line: session.encrypted_from,
+        connections: connections
+            .map(|(one, flow)| connection(one, session, flow.as_ref()))
+            .collect(),
+        misread: session.misread.iter().map(misread).collect(),
+    }
+}
+
+fn firewall(flow: &Flow) -> FirewallObject<'_> {
+    FirewallObject {
+        verdict: flow.verdict.name(),
+        needs: flow.needs.as_deref(),
+        why: &flow.why,
+        rule: flow.rule.as_deref(),
+    }
+}
+
+fn connection<'a>(
+    one: &'a DataConnection,
+    session: &Session,
+    flow: Option<&'a Flow>,
+) -> ConnectionObject<'a> {
     let (outcome, answer) = match &one.outcome {
         Outcome::Unknown => ("unknown", None),
         Outcome::Worked => ("worked", None),
@@ -76,6 +115,7 @@ fn connection<'a>(one: &'a DataConnection, session: &Session) -> ConnectionObjec
         purpose: one.purpose.as_deref(),
         outcome,
         answer,
+        firewall: flow.map(firewall),
         remarks: one.remarks(session).iter().map(ToString::to_string).collect(),
     }
 }
