@@ -27,5 +27,6 @@
 
 pub mod capture;
 pub mod identify;
+pub mod picture;
 pub mod scenario;
 pub mod simulate;

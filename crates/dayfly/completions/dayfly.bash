@@ -58,6 +58,9 @@ _dayfly() {
             dayfly,show)
                 cmd="dayfly__subcmd__show"
                 ;;
+            dayfly,simulate)
+                cmd="dayfly__subcmd__simulate"
+                ;;
             dayfly,systems)
                 cmd="dayfly__subcmd__systems"
                 ;;
@@ -142,6 +145,9 @@ _dayfly() {
             dayfly__subcmd__help,show)
                 cmd="dayfly__subcmd__help__subcmd__show"
                 ;;
+            dayfly__subcmd__help,simulate)
+                cmd="dayfly__subcmd__help__subcmd__simulate"
+                ;;
             dayfly__subcmd__help,systems)
                 cmd="dayfly__subcmd__help__subcmd__systems"
                 ;;
@@ -170,7 +176,7 @@ _dayfly() {
 
     case "${cmd}" in
         dayfly)
-            opts="-h -V --netns --all-netns --destination --protocol --top --probe --nat --watch --host --system --from --json --color --help --version show why doctor systems plan firewall ftp set reserve unreserve undo keep history identify run completions man help"
+            opts="-h -V --netns --all-netns --destination --protocol --top --probe --nat --watch --host --system --from --json --color --help --version show why doctor systems plan firewall ftp set reserve unreserve undo keep history identify run simulate completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -508,7 +514,7 @@ _dayfly() {
             return 0
             ;;
         dayfly__subcmd__help)
-            opts="show why doctor systems plan firewall ftp set reserve unreserve undo keep history identify run completions man help"
+            opts="show why doctor systems plan firewall ftp set reserve unreserve undo keep history identify run simulate completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -746,6 +752,20 @@ _dayfly() {
             return 0
             ;;
         dayfly__subcmd__help__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dayfly__subcmd__help__subcmd__simulate)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1111,6 +1131,64 @@ _dayfly() {
                     return 0
                     ;;
                 --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dayfly__subcmd__simulate)
+            opts="-h --list --system --workload --rate --lasts --range --destinations --time-wait --for --seed --print --plot --picture --json --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --system)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --workload)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --rate)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --lasts)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --range)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --destinations)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --time-wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --for)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --seed)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --picture)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

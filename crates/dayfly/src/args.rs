@@ -15,6 +15,7 @@ use crate::ftp::args::FtpArgs;
 use crate::host::Address;
 use crate::identify::IdentifyArgs;
 use crate::run::args::RunArgs;
+use crate::simulate::args::SimulateArgs;
 use crate::subject::Subject;
 use crate::target::Target;
 
@@ -116,6 +117,12 @@ pub(crate) enum Verb {
     /// itself fails, 126 when the command cannot be run, 127 when there is no such command. Ports
     /// that the command binds itself are left alone.
     Run(RunArgs),
+    /// Simulate what would happen: any system, any load, and what becomes of its ports.
+    ///
+    /// Every connection gets its port from the algorithm of its system and holds it as long as that
+    /// system would. Says when searches turn slow, when connections fail and how, how much goes
+    /// through and how soon ports come back. Opens nothing; the same seed gives the same outcome.
+    Simulate(Box<SimulateArgs>),
     /// Print a completion script for a shell.
     Completions {
         /// The shell to complete for.

@@ -24,6 +24,7 @@ mod quote;
 mod render;
 mod run;
 mod show;
+mod simulate;
 mod subject;
 mod systems;
 mod target;
@@ -61,6 +62,7 @@ pub fn run() -> ExitCode {
         Some(Verb::Plan(plan)) => plan::run(&plan).map(done),
         Some(Verb::Firewall(firewall)) => firewall::run(&firewall),
         Some(Verb::Ftp(ftp)) => ftp::run(&ftp),
+        Some(Verb::Simulate(simulate)) => simulate::run(&simulate).map(done),
         Some(Verb::Set(set)) => change::set(&set).map(done),
         Some(Verb::Reserve(reserve)) => change::reserve(&reserve).map(done),
         Some(Verb::Unreserve(unreserve)) => change::unreserve(&unreserve).map(done),

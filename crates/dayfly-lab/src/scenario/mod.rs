@@ -9,6 +9,7 @@ mod presets;
 
 mod quantity;
 mod resolve;
+mod shipped;
 mod written;
 
 #[cfg(test)]
@@ -20,7 +21,8 @@ use dayfly_ports::{PortRange, PortSet, Protocol};
 pub use error::ScenarioError;
 pub use presets::{Preset, PresetKind, preset};
 
-pub use quantity::{Distribution, Nanos, SECOND};
+pub use quantity::{Distribution, Nanos, SECOND, Seconds};
+pub use shipped::{SHIPPED, Shipped};
 
 pub(crate) use quantity::exponential;
 

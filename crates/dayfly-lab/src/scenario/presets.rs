@@ -68,6 +68,7 @@ impl PresetKind {
         match self {
             PresetKind::FtpActive | PresetKind::FtpPassive => 20.0,
             PresetKind::Sctp => 10.0,
+            PresetKind::Predict => 100.0,
             _ => 1000.0,
         }
     }

@@ -19,6 +19,26 @@ const LONGEST: f64 = 100.0 * 365.25 * 86_400.0;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Time(pub(super) Nanos);
 
+/// A time as it is written in a scenario, for whoever reads options: `250ms`, `10min`, `60`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Seconds(Time);
+
+impl Seconds {
+    /// In nanoseconds.
+    #[must_use]
+    pub const fn nanos(self) -> Nanos {
+        (self.0).0
+    }
+}
+
+impl std::str::FromStr for Seconds {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Time::read(text).map(Seconds)
+    }
+}
+
 impl Time {
     fn of_seconds(seconds: f64) -> Result<Time, String> {
         if (0.0..=LONGEST).contains(&seconds) {

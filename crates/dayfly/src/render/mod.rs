@@ -21,6 +21,8 @@ pub(crate) mod plan;
 pub(crate) mod plan_json;
 pub(crate) mod run;
 pub(crate) mod run_json;
+pub(crate) mod simulate;
+pub(crate) mod simulate_json;
 pub(crate) mod style;
 pub(crate) mod systems;
 pub(crate) mod systems_json;
