@@ -36,7 +36,16 @@ pub(crate) enum Deed {
         expect: String,
         /// and what it said before.
         before: Before,
+        /// The file in which the command keeps the change for the next boot, as it was.
+        keeps: Option<Kept>,
     },
+}
+
+/// A file that a command changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Kept {
+    pub(crate) path: String,
+    pub(crate) before: Option<Content>,
 }
 
 /// How a command's check is known to say that it is not done.
@@ -224,10 +233,17 @@ impl Deed {
             Deed::File { path, mode, before, .. } => {
                 write_file(scene, path, *mode, before.as_ref(), cut)
             }
-            Deed::Command { undo, .. } => undo.iter().try_for_each(|reversal| match reversal {
-                Reversal::Run(command) => run_command(scene, command),
-                Reversal::Remove(path) => scene.host.remove(path),
-            }),
+            Deed::Command { undo, keeps, .. } => {
+                undo.iter().try_for_each(|reversal| match reversal {
+                    Reversal::Run(command) => run_command(scene, command),
+                    Reversal::Remove(path) => scene.host.remove(path),
+                })?;
+                let Some(Kept { path, before }) = keeps else { return Ok(()) };
+                if scene.host.read(path)?.as_deref() == before.as_ref().map(Content::bytes) {
+                    return Ok(());
+                }
+                write_file(scene, path, 0o644, before.as_ref(), cut)
+            }
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use dayfly_systems::{Action, Plan, Request, System, When as Planned};
 
-use super::deed::{Before, Content, Deed, Reversal};
+use super::deed::{Before, Content, Deed, Kept, Reversal};
 use super::draft::{Difference, Draft, Note, Wish};
 use super::journal::{Step, When};
 use super::scene::Scene;
@@ -69,7 +69,7 @@ pub(crate) fn draft(
             .map(|remark| Note { severity: remark.severity.name(), text: remark.text.clone() })
             .collect(),
         hazards: Vec::new(),
-        steps: steps(&*scene.host, &plan)?,
+        steps: steps(&*scene.host, system, &plan)?,
     })
 }
 
@@ -100,7 +100,7 @@ fn differences(plan: &Plan, when: When) -> Vec<Difference> {
     differences
 }
 
-fn steps(host: &dyn Host, plan: &Plan) -> Result<Vec<Step>, HostError> {
+fn steps(host: &dyn Host, system: &'static System, plan: &Plan) -> Result<Vec<Step>, HostError> {
     let mut steps: Vec<Step> = Vec::new();
     for planned in &plan.steps {
         let deed = match &planned.action {
@@ -122,6 +122,13 @@ fn steps(host: &dyn Host, plan: &Plan) -> Result<Vec<Step>, HostError> {
                     check: planned.check.command.clone(),
                     expect: planned.check.expect.clone(),
                     before,
+                    // Undone last, the first of them puts the file back.
+                    keeps: match planned.when {
+                        Planned::Both | Planned::Boot if !steps.iter().any(keeps_a_file) => {
+                            kept(host, system)?
+                        }
+                        _ => None,
+                    },
                 }
             }
             Action::Write { path, mode, content } => Deed::File {
@@ -155,6 +162,21 @@ fn steps(host: &dyn Host, plan: &Plan) -> Result<Vec<Step>, HostError> {
         }
     }
     Ok(steps)
+}
+
+const fn keeps_a_file(step: &Step) -> bool {
+    matches!(&step.deed, Deed::Command { keeps: Some(_), .. })
+}
+
+/// The file in which a system's own commands keep what the next boot sets, if it is one file.
+fn kept(host: &dyn Host, system: &'static System) -> Result<Option<Kept>, HostError> {
+    let path = system.persists_in;
+    let is_folder = path.ends_with(".d");
+    if !path.starts_with('/') || is_folder {
+        return Ok(None);
+    }
+    let before = host.read(path)?.map(Content::new);
+    Ok(Some(Kept { path: path.to_owned(), before }))
 }
 
 fn reversal(action: &Action) -> Option<Reversal> {

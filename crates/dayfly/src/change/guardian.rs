@@ -15,7 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::args::GuardArgs;
-use super::deed::{Content, Deed, Reversal, Sight};
+use super::deed::{Content, Deed, Kept, Reversal, Sight};
 use super::engine;
 use super::journal::{Event, Journal, Record, Rest, State};
 use super::scene::Scene;
@@ -27,6 +27,9 @@ use crate::host::Host;
 const WATCHING: &str = "watching";
 /// How often it looks whether it is still needed.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// How many seconds a change of another host may take before its time counts all the same.
+const GRACE: u32 = 60;
 
 /// Starts one. What comes back says who it is: `process 71`, the name of a timer, or a folder on
 /// another host.
@@ -146,6 +149,16 @@ fn return_it(scene: &Scene, journal: &mut Journal) -> Result<(), String> {
     engine::take_back(scene, journal).map_err(|stopped| stopped.to_string())
 }
 
+/// Tells the guardian of another host that the change is done: from now on the time counts. Without
+/// that it counts from a while after its start, so that a slow connection is no hurry.
+pub(crate) fn begin(host: &dyn Host, guardian: &str) -> Result<(), Failure> {
+    if guardian.starts_with('/') && !host.run(&format!(": > {guardian}/applied"))?.is_success() {
+        return Err(Failure::new(format_args!("the guardian on {} is gone", host.name()))
+            .hint("`dayfly history` says how the change stands"));
+    }
+    Ok(())
+}
+
 /// A script on another host that sleeps there and undoes every step.
 fn on_host(host: &dyn Host, record: &Record, seconds: u64) -> Result<String, Failure> {
     let failed = |said: String| {
@@ -197,32 +210,38 @@ pub(crate) fn dismiss(host: &dyn Host, folder: &str) -> Result<(), Failure> {
 /// `sh` of any age: no functions, no `$(...)`.
 fn script(record: &Record, folder: &str, seconds: u64) -> String {
     let mut text = format!(
-        "trap '' 1\numask 022\n: > {folder}/watching\nsleep {seconds}\n\
-         test -f {folder}/return || exit 0\n"
+        "trap '' 1\numask 022\n: > {folder}/watching\nn=0\n\
+         while test ! -f {folder}/applied && test $n -lt {GRACE}; do sleep 1; n=`expr $n + 1`; done\n\
+         sleep {seconds}\ntest -f {folder}/return || exit 0\n"
     );
     for step in record.begun.steps.iter().rev() {
         match &step.deed {
-            Deed::Command { undo, .. } => {
+            Deed::Command { undo, keeps, .. } => {
                 for reversal in undo {
                     let _ = match reversal {
                         Reversal::Run(command) => writeln!(text, "{command}"),
                         Reversal::Remove(path) => writeln!(text, "rm -f {path}"),
                     };
                 }
+                if let Some(Kept { path, before }) = keeps {
+                    put_back(&mut text, path, before.as_ref());
+                }
             }
-            Deed::File { path, before: None, .. } => {
-                let _ = writeln!(text, "rm -f {path}");
-            }
-            Deed::File { path, before: Some(content), .. } => {
-                // Written over, so that owner and mode stay.
-                let _ = writeln!(text, "{{\n{}}} > {path}", printed(content));
-            }
+            Deed::File { path, before, .. } => put_back(&mut text, path, before.as_ref()),
             // Only where the kernel is read and written directly.
             Deed::Setting { .. } | Deed::Reserve { .. } => {}
         }
     }
     let _ = writeln!(text, "rm -rf {folder}");
     text
+}
+
+fn put_back(text: &mut String, path: &str, before: Option<&Content>) {
+    let _ = match before {
+        None => writeln!(text, "rm -f {path}"),
+        // Written over, so that owner and mode stay.
+        Some(content) => writeln!(text, "{{\n{}}} > {path}", printed(content)),
+    };
 }
 
 /// The bytes as commands that print them: nothing of a file's content is ever read by the shell.

@@ -164,6 +164,7 @@ fn carry_out(
     engine::note(journal, Event::Guarded { by: guardian.clone() })
         .and_then(|()| engine::apply(scene, journal, Rest::Waiting { until }))
         .map_err(|stopped| failed(scene, journal, &stopped))?;
+    guardian::begin(&*scene.host, &guardian)?;
     Ok(Outcome::Waiting { until, guardian })
 }
 
