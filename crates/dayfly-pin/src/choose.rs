@@ -45,9 +45,7 @@ pub(crate) struct Miss {
 impl Chooser {
     /// A chooser among `ports`, in that order.
     pub(crate) fn new(ports: Vec<u16>) -> Self {
-        let timestamps = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_timestamps");
-        let timestamps = timestamps.map_or(true, |value| value.trim() != "0");
-        Chooser { ports, next: 0, timestamps, tuples: None }
+        Chooser { ports, next: 0, timestamps: timestamps(), tuples: None }
     }
 
     /// Whether the port is one of those wanted.
@@ -190,6 +188,13 @@ pub(crate) fn cause_of(error: Errno) -> Cause {
         Errno::ADDRNOTAVAIL => Cause::NotHere,
         error => Cause::Other(error.raw_os_error()),
     }
+}
+
+/// Whether TCP timestamps are on here: only then is a TIME_WAIT taken over
+/// (`net.ipv4.tcp_timestamps`).
+pub(crate) fn timestamps() -> bool {
+    let value = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_timestamps");
+    value.map_or(true, |value| value.trim() != "0")
 }
 
 /// Whether a connection from this port would be one to itself: TCP allows two sockets to open at

@@ -134,10 +134,10 @@ impl Cause {
 /// written whole or not at all.
 pub(crate) const RECORD: usize = 72;
 
-const PINNED: u8 = 1;
+pub(crate) const PINNED: u8 = 1;
 const LEFT_ALONE: u8 = 2;
-const MISSED: u8 = 3;
-const REFUSED: u8 = 4;
+pub(crate) const MISSED: u8 = 3;
+pub(crate) const REFUSED: u8 = 4;
 const LOST: u8 = 5;
 
 impl Event {
@@ -214,7 +214,8 @@ impl Event {
             },
             protocol: if record[2] == 1 { Protocol::Udp } else { Protocol::Tcp },
             thread: four(8),
-            program: String::from_utf8_lossy(name).into_owned(),
+            // The kernel fills a name up with zeros.
+            program: String::from_utf8_lossy(name).trim_end_matches('\0').to_owned(),
             destination: (record[3] & 1 != 0).then(|| SocketAddr::new(address(16), two(14))),
             source: (record[3] & 2 != 0).then(|| address(32)),
         })

@@ -25,9 +25,11 @@ use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
+use crate::bpf::attachment::{Attachment, Tap};
+use crate::choose::timestamps;
 use crate::error::Error;
 use crate::pin::{Pin, Via, Wish};
-use crate::pinned::Pinned;
+use crate::pinned::{Log, Pinned};
 use crate::seccomp::decide::Decider;
 use crate::seccomp::filter::{self, Scope};
 use crate::seccomp::notification::Listener;
@@ -49,17 +51,41 @@ pub(crate) fn spawn(pin: &Pin, command: &mut Command) -> Result<Pinned, Error> {
         Wish::Ports(ports) => shuffled(ports.iter().filter(|port| *port != Port::MIN)),
         Wish::AnyPort | Wish::WholeRange => Vec::new(),
     };
+    let bpf = || Attachment::make(pin, &ports);
+    match pin.via {
+        Via::Bpf => {
+            let (attachment, tap) = bpf()?;
+            return launch(command, &mut Plan::Bpf(Some(attachment)), Some(tap));
+        }
+        Via::Auto if suits_bpf(pin) => {
+            if let Ok((attachment, tap)) = bpf() {
+                match launch(command, &mut Plan::Bpf(Some(attachment)), Some(tap)) {
+                    // The cgroup's limits, or a sandbox without clone3().
+                    Err(Error::Supervisor(_)) => {}
+                    result => return result,
+                }
+            }
+        }
+        Via::Auto | Via::Seccomp => {}
+    }
     let filter = filter::assemble(Scope { udp: pin.udp, offer: pin.offer });
-    let decider = Decider::new(pin, ports);
-    launch(command, Plan::Seccomp { filter, decider: Box::new(decider) })
+    let decider = Box::new(Decider::new(pin, ports));
+    launch(command, &mut Plan::Seccomp { filter, decider: Some(decider) }, None)
+}
+
+/// Whether BPF can do all that is wanted. It sees no datagram that is sent without `connect()`, and
+/// cannot tell a TIME_WAIT that may not be taken over.
+fn suits_bpf(pin: &Pin) -> bool {
+    !pin.udp && !pin.offer && !matches!(pin.wish, Wish::WholeRange) && timestamps()
 }
 
 /// How the program is to be started.
 enum Plan {
-    Seccomp { filter: Vec<libc::sock_filter>, decider: Box<Decider> },
+    Seccomp { filter: Vec<libc::sock_filter>, decider: Option<Box<Decider>> },
+    Bpf(Option<Attachment>),
 }
 
-fn launch(command: &mut Command, plan: Plan) -> Result<Pinned, Error> {
+fn launch(command: &mut Command, plan: &mut Plan, tap: Option<Tap>) -> Result<Pinned, Error> {
     let failed = |error: Errno| Error::Supervisor(error.into());
     let (birth, birth_end) = pipe_with(PipeFlags::CLOEXEC).map_err(failed)?;
     let (life, life_end) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).map_err(failed)?;
@@ -92,8 +118,18 @@ fn launch(command: &mut Command, plan: Plan) -> Result<Pinned, Error> {
         }
     }
     match (program, refusal) {
-        (Some(program), None) => Ok(Pinned::new(program, supervisor, life, log, Via::Seccomp)),
+        (Some(program), None) => {
+            let log = match tap {
+                Some(tap) => Log::Ring(tap),
+                None => Log::Pipe(log),
+            };
+            Ok(Pinned::new(program, supervisor, life, log))
+        }
         (_, refusal) => {
+            // The supervisor takes the cgroup away when it had a program to look after.
+            if let (None, Plan::Bpf(Some(attachment))) = (program, plan) {
+                attachment.group.remove();
+            }
             let _ =
                 rustix::process::waitpid(Some(supervisor), rustix::process::WaitOptions::empty());
             Err(refusal.unwrap_or_else(|| {
@@ -104,16 +140,25 @@ fn launch(command: &mut Command, plan: Plan) -> Result<Pinned, Error> {
 }
 
 /// The supervisor's process, from its first moment to its last.
-fn supervise(command: &mut Command, plan: Plan, birth: OwnedFd, pipes: Pipes) -> ! {
-    let Plan::Seccomp { filter, decider } = plan;
+fn supervise(command: &mut Command, plan: &mut Plan, birth: OwnedFd, pipes: Pipes) -> ! {
     let signals = match Signals::block() {
         Ok(signals) => signals,
         Err(error) => fail(&birth, error),
     };
-    match start(command, &filter, &birth, &signals) {
-        Ok((program, listener)) => {
-            listener.wake_in_turns();
-            let guard = Guard::Calls { listener, decider };
+    let started = match plan {
+        Plan::Seccomp { filter, decider } => start_filtered(command, filter, &birth, &signals)
+            .and_then(|(program, listener)| {
+                listener.wake_in_turns();
+                let decider = decider.take().ok_or(None)?;
+                Ok((program, Guard::Calls { listener, decider }))
+            }),
+        Plan::Bpf(attachment) => attachment
+            .take()
+            .ok_or(None)
+            .and_then(|attachment| start_in_group(command, attachment, &birth, &signals)),
+    };
+    match started {
+        Ok((program, guard)) => {
             let mut supervisor = Supervisor::settle(program, guard, signals, pipes);
             write_record(&birth, STARTED, program.as_raw_pid() as u32);
             supervisor.close_all_else();
@@ -131,7 +176,7 @@ fn fail(birth: &OwnedFd, error: Errno) -> ! {
 }
 
 /// Starts the program with its filter. No error means that the program's process has told it.
-fn start(
+fn start_filtered(
     command: &mut Command,
     filter: &[libc::sock_filter],
     birth: &OwnedFd,
@@ -166,6 +211,52 @@ fn start(
     Ok((program, Listener::adopt(listener)))
 }
 
+/// `struct clone_args` (clone3(2), since 5.7 with a cgroup).
+#[derive(Default)]
+#[repr(C)]
+struct CloneArguments {
+    flags: u64,
+    handle: u64,
+    child: u64,
+    parent: u64,
+    exit_signal: u64,
+    stack: [u64; 2],
+    thread_storage: u64,
+    numbers: [u64; 2],
+    group: u64,
+}
+
+/// `CLONE_INTO_CGROUP` (`include/uapi/linux/sched.h`).
+const INTO_GROUP: u64 = 1 << 33;
+
+/// Starts the program as one that was never outside of its cgroup. Moving a process there takes ten
+/// milliseconds.
+fn start_in_group(
+    command: &mut Command,
+    attachment: Attachment,
+    birth: &OwnedFd,
+    signals: &Signals,
+) -> Result<(Pid, Guard), Option<Errno>> {
+    let arguments = CloneArguments {
+        flags: INTO_GROUP,
+        exit_signal: libc::SIGCHLD as u64,
+        group: attachment.group.folder.as_raw_fd() as u64,
+        ..CloneArguments::default()
+    };
+    #[expect(unsafe_code, reason = "clone3(2) has no safe wrapper")]
+    // SAFETY: without CLONE_VM this is fork(2), in a process of one thread; the arguments are as
+    // long as is said.
+    let program = checked(unsafe {
+        libc::syscall(libc::SYS_clone3, &raw const arguments, size_of_val(&arguments))
+    })?;
+    if program == 0 {
+        signals.restore();
+        run(command, birth);
+    }
+    let program = Pid::from_raw(program as i32).ok_or(Errno::SRCH)?;
+    Ok((program, Guard::Group(attachment)))
+}
+
 /// The program's process, before it is the program.
 fn become_program(
     command: &mut Command,
@@ -189,6 +280,11 @@ fn become_program(
     }
     let number = std::os::fd::AsFd::as_fd(&listener).as_raw_fd();
     let _ = rustix::io::write(ready, &number.to_ne_bytes());
+    run(command, birth)
+}
+
+/// Becomes the program, or tells why not.
+fn run(command: &mut Command, birth: &OwnedFd) -> ! {
     let error = command.exec();
     let number = error.raw_os_error().unwrap_or(libc::EINVAL);
     write_record(birth, NOT_RUN, number as u32);

@@ -19,6 +19,7 @@
 //! | `launch` | starts the program between a supervisor and a filter |
 //! | `supervisor` | the process that stays as long as anything pinned runs |
 //! | `seccomp` | the way for everybody: the supervisor binds when a call stops |
+//! | `bpf` | the way for root: a program in the kernel binds inside `connect()` |
 //! | `choose` | which port a socket gets, and how ports are shared |
 //! | `tuple` | what the kernel knows about one connection |
 //! | `event` | what is told about each connection |
@@ -26,6 +27,7 @@
 //!
 //! Linux only, on x86-64 (32-bit programs included) and aarch64.
 
+mod bpf;
 mod choose;
 mod error;
 mod event;

@@ -9,6 +9,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, pidfd_open, pidfd_send_signal};
 
+use crate::bpf::attachment::Tap;
 use crate::event::{Event, RECORD};
 use crate::pin::Via;
 use crate::supervisor::{CONTINUED, EXITED, STOPPED};
@@ -22,10 +23,20 @@ pub struct Pinned {
     handle: Option<OwnedFd>,
     supervisor: Pid,
     life: OwnedFd,
-    log: OwnedFd,
+    log: Log,
     exited: Option<ExitStatus>,
     told: bool,
-    via: Via,
+    /// Whether lost events were asked for.
+    counted: bool,
+}
+
+/// Where events come from.
+#[derive(Debug)]
+pub(crate) enum Log {
+    /// The supervisor, which answers stopped calls.
+    Pipe(OwnedFd),
+    /// The program in the kernel.
+    Ring(Tap),
 }
 
 /// Something that happened to a pinned program.
@@ -42,13 +53,7 @@ pub enum Happening {
 }
 
 impl Pinned {
-    pub(crate) fn new(
-        program: Pid,
-        supervisor: Pid,
-        life: OwnedFd,
-        log: OwnedFd,
-        via: Via,
-    ) -> Self {
+    pub(crate) fn new(program: Pid, supervisor: Pid, life: OwnedFd, log: Log) -> Self {
         Pinned {
             program,
             // None if it is over already.
@@ -58,7 +63,7 @@ impl Pinned {
             log,
             exited: None,
             told: false,
-            via,
+            counted: false,
         }
     }
 
@@ -71,7 +76,10 @@ impl Pinned {
     /// The way that was taken; never [`Via::Auto`].
     #[must_use]
     pub const fn via(&self) -> Via {
-        self.via
+        match self.log {
+            Log::Pipe(_) => Via::Seccomp,
+            Log::Ring(_) => Via::Bpf,
+        }
     }
 
     /// Sends the program a signal, by number.
@@ -89,7 +97,13 @@ impl Pinned {
     /// What to poll for readability before [`Pinned::try_next`].
     #[must_use]
     pub fn sources(&self) -> [BorrowedFd<'_>; 2] {
-        [self.life.as_fd(), self.log.as_fd()]
+        [
+            self.life.as_fd(),
+            match &self.log {
+                Log::Pipe(pipe) => pipe.as_fd(),
+                Log::Ring(tap) => tap.ring.as_fd(),
+            },
+        ]
     }
 
     /// What happened, if anything did; after [`Happening::Exited`] nothing does.
@@ -103,6 +117,16 @@ impl Pinned {
         if let Some(status) = self.exited {
             // Once the end is known, the pipe of events holds all there will be before it.
             let first = !std::mem::replace(&mut self.told, true);
+            if let Log::Ring(tap) = &self.log
+                && first
+                && !std::mem::replace(&mut self.counted, true)
+            {
+                let lost = tap.lost();
+                if lost > 0 {
+                    self.told = false;
+                    return Ok(Some(Happening::Connection(Event::lost(lost))));
+                }
+            }
             return Ok(first.then_some(Happening::Exited(status)));
         }
         let mut record = [0; 8];
@@ -154,11 +178,16 @@ impl Pinned {
         }
     }
 
-    fn read_log(&self) -> Option<Event> {
-        let mut record = [0; RECORD];
-        match rustix::io::read(&self.log, &mut record) {
-            Ok(RECORD) => Event::from_record(&record),
-            _ => None,
+    fn read_log(&mut self) -> Option<Event> {
+        match &self.log {
+            Log::Pipe(pipe) => {
+                let mut record = [0; RECORD];
+                match rustix::io::read(pipe, &mut record) {
+                    Ok(RECORD) => Event::from_record(&record),
+                    _ => None,
+                }
+            }
+            Log::Ring(tap) => tap.ring.read().as_ref().and_then(Event::from_record),
         }
     }
 }

@@ -10,6 +10,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::{Errno, Result};
 use rustix::process::Pid;
 
+use crate::bpf::attachment::Attachment;
 use crate::event::Event;
 use crate::seccomp::decide::Decider;
 use crate::seccomp::notification::Listener;
@@ -32,6 +33,31 @@ pub(crate) struct Pipes {
 pub(crate) enum Guard {
     /// The stopped calls of a seccomp filter.
     Calls { listener: Listener, decider: Box<Decider> },
+    /// The cgroup that BPF programs are attached to.
+    Group(Attachment),
+}
+
+impl Guard {
+    /// What to poll, and for what.
+    fn source(&self) -> PollFd<'_> {
+        match self {
+            Guard::Calls { listener, .. } => PollFd::new(listener, PollFlags::IN),
+            Guard::Group(attachment) => PollFd::new(&attachment.group.events, PollFlags::PRI),
+        }
+    }
+
+    /// What has to stay open.
+    fn descriptors(&self) -> Vec<RawFd> {
+        match self {
+            Guard::Calls { listener, .. } => vec![listener.as_fd().as_raw_fd()],
+            Guard::Group(Attachment { group, links }) => vec![
+                group.events.as_raw_fd(),
+                group.folder.as_raw_fd(),
+                links[0].as_raw_fd(),
+                links[1].as_raw_fd(),
+            ],
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -60,12 +86,12 @@ impl Supervisor {
     /// Closes every descriptor that came from the caller: a pipe must end when the program does.
     #[expect(unsafe_code, reason = "rustix has no close_range")]
     pub(crate) fn close_all_else(&self) {
-        let mut kept = [
+        let mut kept = vec![
             self.signals.source.as_raw_fd(),
             self.pipes.life.as_raw_fd(),
             self.pipes.log.as_raw_fd(),
-            self.guard_descriptor(),
         ];
+        kept.extend(self.guard.descriptors());
         kept.sort_unstable();
         let close = |first: RawFd, last: RawFd| {
             if first <= last {
@@ -83,44 +109,50 @@ impl Supervisor {
         close(next, RawFd::MAX);
     }
 
-    fn guard_descriptor(&self) -> RawFd {
-        match &self.guard {
-            Guard::Calls { listener, .. } => listener.as_fd().as_raw_fd(),
-        }
-    }
-
     /// Works until nothing is left; returns the exit code.
     pub(crate) fn run(&mut self) -> i32 {
+        if let Guard::Group(attachment) = &self.guard {
+            // The kernel tells changes since the last look.
+            self.guards = !attachment.group.is_empty();
+        }
         while self.runs || self.guards {
-            let Guard::Calls { listener, .. } = &self.guard;
-            let guard = if self.guards {
-                PollFd::new(listener, PollFlags::IN)
-            } else {
-                // A second look at the same source instead of none: it says nothing new.
-                PollFd::new(&self.signals.source, PollFlags::IN)
-            };
-            let mut sources = [guard, PollFd::new(&self.signals.source, PollFlags::IN)];
+            let signals = PollFd::new(&self.signals.source, PollFlags::IN);
+            // When nothing is left to watch over, a second look at the signals says nothing new.
+            let guard = if self.guards { self.guard.source() } else { signals.clone() };
+            let mut sources = [guard, signals];
             match poll(&mut sources, None) {
                 Ok(_) => {}
                 Err(Errno::INTR) => continue,
                 Err(_) => return 1,
             }
             let (guard, signals) = (sources[0].revents(), sources[1].revents());
-            if self.guards && guard.contains(PollFlags::IN) {
-                self.answer();
-            } else if self.guards && !guard.is_empty() {
-                // Every process with the filter is gone.
-                self.guards = false;
+            if self.guards && !guard.is_empty() {
+                self.attend(guard);
             }
             if !signals.is_empty() {
                 self.reap();
             }
         }
+        if let Guard::Group(attachment) = &self.guard {
+            attachment.group.remove();
+        }
         0
     }
 
-    fn answer(&mut self) {
-        let Guard::Calls { listener, decider } = &mut self.guard;
+    /// Something is to be seen at the guard's source.
+    fn attend(&mut self, seen: PollFlags) {
+        let (listener, decider) = match &mut self.guard {
+            Guard::Calls { listener, decider } => (listener, decider),
+            Guard::Group(attachment) => {
+                self.guards = !attachment.group.is_empty();
+                return;
+            }
+        };
+        if !seen.contains(PollFlags::IN) {
+            // Every process with the filter is gone.
+            self.guards = false;
+            return;
+        }
         // The caller may have been killed meanwhile.
         let Ok(notification) = listener.receive() else { return };
         let (answer, event) = decider.decide(listener, &notification);

@@ -1,0 +1,532 @@
+//! The programs that bind inside `connect()`.
+//!
+//! In words: unless the protocol or the destination is another, or the program has bound the socket
+//! itself, go through the ports from where the last one was found. First without `SO_REUSEADDR`,
+//! which succeeds only on a port that nobody has. If there is none, with it, passing over ports that
+//! have a live connection between the same two ends. It is what `choose` does for seccomp.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::fd::RawFd;
+
+use super::assembler::{Assembler, FRAME, Instruction, Label, R, Width};
+use crate::event::{MISSED, PINNED, RECORD, REFUSED};
+use crate::pin::Destination;
+
+/// What the programs are made from.
+#[derive(Debug)]
+pub(crate) struct Recipe<'a> {
+    /// The array map with the ports; see [`value_of`].
+    pub(crate) ports: RawFd,
+    /// How many there are; 0: any port, only the address is fixed.
+    pub(crate) count: u32,
+    /// The ring buffer for events.
+    pub(crate) events: RawFd,
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) destinations: &'a [Destination],
+    /// Addresses of this host.
+    pub(crate) own: &'a [IpAddr],
+    pub(crate) udp: bool,
+    pub(crate) strict: bool,
+    pub(crate) report: bool,
+}
+
+// The value of the map: the place reached, events lost, the number of ports, the ports.
+const NEXT: i16 = 0;
+const LOST_EVENTS: i16 = 4;
+const COUNT: i16 = 8;
+const PORTS: i16 = 16;
+
+/// The value of the map for these ports.
+pub(crate) fn value_of(ports: &[u16]) -> Vec<u8> {
+    let mut value = vec![0; PORTS as usize];
+    value[COUNT as usize..][..4].copy_from_slice(&(ports.len() as u32).to_ne_bytes());
+    value.extend(ports.iter().flat_map(|port| port.to_ne_bytes()));
+    value.resize(value.len().next_multiple_of(8), 0);
+    value
+}
+
+/// How many events were lost, from the value of the map.
+pub(crate) fn lost_in(value: &[u8]) -> u32 {
+    let at = LOST_EVENTS as usize;
+    u32::from_ne_bytes([value[at], value[at + 1], value[at + 2], value[at + 3]])
+}
+
+// `struct bpf_sock_addr` and `struct bpf_sock` (`include/uapi/linux/bpf.h`).
+const USER_IP4: i16 = 4;
+const USER_IP6: i16 = 8;
+const USER_PORT: i16 = 24;
+const PROTOCOL: i16 = 36;
+const SOCKET: i16 = 64;
+const SOURCE_IP4: i16 = 24;
+const SOURCE_IP6: i16 = 28;
+const SOURCE_PORT: i16 = 44;
+
+// Helpers, by number.
+const GET_CURRENT_PID_TGID: i32 = 14;
+const GET_CURRENT_COMM: i32 = 16;
+const SETSOCKOPT: i32 = 49;
+const BIND: i32 = 64;
+const SK_LOOKUP_TCP: i32 = 84;
+const SK_RELEASE: i32 = 86;
+const RINGBUF_OUTPUT: i32 = 130;
+const SET_RETVAL: i32 = 187;
+
+// The stack.
+const EVENT: i16 = -80;
+const PLACE: i16 = -112;
+const TUPLE: i16 = -152;
+const NUMBER: i16 = -160;
+
+// Fields of the event's record (`event::Event::to_record`).
+const EVENT_CAUSE: i16 = EVENT + 1;
+const EVENT_DETAIL: i16 = EVENT + 4;
+const EVENT_PORT: i16 = EVENT + 12;
+const EVENT_DESTINATION: i16 = EVENT + 16;
+const EVENT_SOURCE: i16 = EVENT + 32;
+
+const CONTEXT: R = R(6);
+const AT: R = R(7);
+const VALUE: R = R(8);
+const LEFT: R = R(9);
+
+/// Which of the two programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Family {
+    V4,
+    V6,
+}
+
+/// The program for one family.
+pub(crate) fn assemble(family: Family, recipe: &Recipe<'_>) -> Vec<Instruction> {
+    Writer { asm: Assembler::default(), family, recipe }.write()
+}
+
+struct Writer<'a> {
+    asm: Assembler,
+    family: Family,
+    recipe: &'a Recipe<'a>,
+}
+
+/// Where the attempts end.
+struct Ends {
+    found: Label,
+    missed: Label,
+    failed: Label,
+}
+
+impl Writer<'_> {
+    fn write(mut self) -> Vec<Instruction> {
+        let allow = self.asm.label();
+        let ends =
+            Ends { found: self.asm.label(), missed: self.asm.label(), failed: self.asm.label() };
+        self.asm.copy(CONTEXT, R(1));
+        self.only_wanted(allow);
+        for at in (0..RECORD as i16).step_by(8) {
+            self.asm.store_value(Width::Double, FRAME, EVENT + at, 0);
+        }
+        self.address(ends.missed);
+        self.asm.map_value(VALUE, self.recipe.ports);
+        if self.recipe.count == 0 {
+            self.bind();
+            self.asm.if_equal(R(0), 0, allow);
+            self.asm.jump(ends.failed);
+        } else {
+            self.choose(&ends);
+        }
+        self.found(&ends, allow);
+        self.failed(&ends);
+        self.missed(&ends);
+        self.asm.place(allow);
+        self.asm.set(R(0), 1);
+        self.asm.exit();
+        self.asm.finish()
+    }
+
+    /// Leaves everything alone but unbound sockets of the wanted protocols and destinations.
+    fn only_wanted(&mut self, allow: Label) {
+        let wanted = self.asm.label();
+        self.asm.load(Width::Word, R(1), CONTEXT, PROTOCOL);
+        if self.recipe.udp {
+            self.asm.if_equal(R(1), libc::IPPROTO_UDP as u32, wanted);
+        }
+        self.asm.if_not_equal(R(1), libc::IPPROTO_TCP as u32, allow);
+        self.asm.place(wanted);
+        self.asm.load(Width::Double, AT, CONTEXT, SOCKET);
+        self.asm.load(Width::Word, R(1), AT, SOURCE_PORT);
+        self.asm.if_not_equal(R(1), 0, allow);
+        // An IPv6 socket that is given an IPv4 address comes by here too, for UDP.
+        let family = match self.family {
+            Family::V4 => libc::AF_INET,
+            Family::V6 => libc::AF_INET6,
+        };
+        self.asm.load(Width::Word, R(1), AT, 4);
+        self.asm.if_not_equal(R(1), family as u32, allow);
+        if self.recipe.destinations.is_empty() {
+            return;
+        }
+        let concerned = self.asm.label();
+        for destination in self.recipe.destinations {
+            let Some(address) = self.in_family(destination.address) else { continue };
+            let other = self.asm.label();
+            self.unless_destination(&address, other);
+            if let Some(port) = destination.port {
+                self.asm.load(Width::Word, R(1), CONTEXT, USER_PORT);
+                self.asm.if_not_equal(R(1), port.number().to_be().into(), other);
+            }
+            self.asm.jump(concerned);
+            self.asm.place(other);
+        }
+        self.asm.jump(allow);
+        self.asm.place(concerned);
+    }
+
+    /// The words of an address as this family has it; none if it has not.
+    fn in_family(&self, address: IpAddr) -> Option<Vec<u32>> {
+        match (self.family, address) {
+            (Family::V4, IpAddr::V4(address)) => Some(vec![word(address)]),
+            (Family::V4, IpAddr::V6(_)) => None,
+            (Family::V6, IpAddr::V4(address)) => Some(words(address.to_ipv6_mapped())),
+            (Family::V6, IpAddr::V6(address)) => Some(words(address)),
+        }
+    }
+
+    /// Jumps unless the destination is this address.
+    fn unless_destination(&mut self, address: &[u32], other: Label) {
+        let base = self.user_ip();
+        for (index, word) in address.iter().enumerate() {
+            self.asm.load(Width::Word, R(1), CONTEXT, base + 4 * index as i16);
+            self.asm.if_not_equal(R(1), *word, other);
+        }
+    }
+
+    const fn user_ip(&self) -> i16 {
+        match self.family {
+            Family::V4 => USER_IP4,
+            Family::V6 => USER_IP6,
+        }
+    }
+
+    /// How many words an address has, where it is in a socket and where in a `sockaddr`.
+    const fn layout(&self) -> (i16, i16, i16) {
+        match self.family {
+            Family::V4 => (1, SOURCE_IP4, 4),
+            Family::V6 => (4, SOURCE_IP6, 8),
+        }
+    }
+
+    /// The `sockaddr` to bind to: the address that the program chose, else the one that is wanted,
+    /// else any. The socket is in AT.
+    fn address(&mut self, missed: Label) {
+        for at in (0..32).step_by(8) {
+            self.asm.store_value(Width::Double, FRAME, PLACE + at, 0);
+        }
+        let (count, source, within) = self.layout();
+        let family = if count == 1 { libc::AF_INET } else { libc::AF_INET6 };
+        self.asm.store_value(Width::Half, FRAME, PLACE, family);
+        self.asm.set(R(2), 0);
+        for index in 0..count {
+            self.asm.load(Width::Word, R(1), AT, source + 4 * index);
+            self.asm.store(Width::Word, FRAME, PLACE + within + 4 * index, R(1));
+            self.asm.or_register(R(2), R(1));
+        }
+        let Some(wanted) = self.recipe.address else { return };
+        let done = self.asm.label();
+        self.asm.if_not_equal(R(2), 0, done);
+        let fits = self.asm.label();
+        let unfit = self.asm.label();
+        match (self.family, wanted) {
+            (Family::V4, IpAddr::V4(_)) => self.asm.jump(fits),
+            (Family::V4, IpAddr::V6(_)) => self.asm.jump(unfit),
+            // Through an IPv6 socket to an IPv4-mapped destination, or to a real one.
+            (Family::V6, IpAddr::V4(_)) => {
+                self.unless_mapped(unfit);
+                self.asm.jump(fits);
+            }
+            (Family::V6, IpAddr::V6(_)) => {
+                self.unless_mapped(fits);
+                self.asm.jump(unfit);
+            }
+        }
+        self.asm.place(fits);
+        for (index, word) in self.in_family(wanted).into_iter().flatten().enumerate() {
+            let at = PLACE + within + 4 * index as i16;
+            self.asm.store_value(Width::Word, FRAME, at, word as i32);
+        }
+        self.asm.jump(done);
+        self.asm.place(unfit);
+        self.asm.store_value(Width::Byte, FRAME, EVENT_CAUSE, 6);
+        self.asm.jump(missed);
+        self.asm.place(done);
+    }
+
+    /// Jumps unless the destination is an IPv4 address in an IPv6 one.
+    fn unless_mapped(&mut self, other: Label) {
+        for (index, word) in [0, 0, u32::from_ne_bytes([0, 0, 0xff, 0xff])].iter().enumerate() {
+            self.asm.load(Width::Word, R(1), CONTEXT, USER_IP6 + 4 * index as i16);
+            self.asm.if_not_equal(R(1), *word, other);
+        }
+    }
+
+    fn choose(&mut self, ends: &Ends) {
+        let stream = self.asm.label();
+        let shared = self.asm.label();
+        self.unless_udp(stream);
+        self.attempts(false, ends, ends.missed);
+        self.asm.place(stream);
+        self.reuse_address(0);
+        self.attempts(false, ends, shared);
+        self.asm.place(shared);
+        self.reuse_address(1);
+        self.attempts(true, ends, ends.missed);
+    }
+
+    fn unless_udp(&mut self, stream: Label) {
+        if self.recipe.udp {
+            self.asm.load(Width::Word, R(1), CONTEXT, PROTOCOL);
+            self.asm.if_not_equal(R(1), libc::IPPROTO_UDP as u32, stream);
+        } else {
+            self.asm.jump(stream);
+        }
+    }
+
+    /// Tries one port after the other.
+    fn attempts(&mut self, shared: bool, ends: &Ends, none: Label) {
+        // A number that the verifier does not know, or it would go through every pass.
+        self.asm.load(Width::Word, LEFT, VALUE, COUNT);
+        let next = self.asm.here();
+        self.asm.if_zero(LEFT, none);
+        self.asm.leave_some_time(none);
+        self.asm.add(LEFT, -1);
+        let inside = self.asm.label();
+        // Kept in the map: in a register the verifier would follow it from pass to pass.
+        self.asm.load(Width::Word, AT, VALUE, NEXT);
+        self.asm.if_below(AT, self.recipe.count as i32, inside);
+        self.asm.set(AT, 0);
+        self.asm.place(inside);
+        self.asm.copy(R(1), AT);
+        self.asm.shift_left(R(1), 1);
+        self.asm.add_register(R(1), VALUE);
+        self.asm.load(Width::Half, R(2), R(1), PORTS);
+        self.asm.add(AT, 1);
+        self.asm.store(Width::Word, VALUE, NEXT, AT);
+        self.asm.store(Width::Half, FRAME, EVENT_PORT, R(2));
+        self.asm.swap_half(R(2));
+        self.asm.store(Width::Half, FRAME, PLACE + 2, R(2));
+        self.pass_over_itself(next);
+        if shared {
+            self.pass_over_live(next);
+        }
+        self.bind();
+        self.asm.if_equal(R(0), 0, ends.found);
+        self.asm.if_equal(R(0), -libc::EADDRINUSE as u32, next);
+        self.asm.jump(ends.failed);
+    }
+
+    /// A connection from this port to the same port of this host would be one to itself.
+    fn pass_over_itself(&mut self, next: Label) {
+        let fine = self.asm.label();
+        let here = self.asm.label();
+        self.asm.load(Width::Word, R(1), CONTEXT, USER_PORT);
+        self.asm.if_registers_differ(R(1), R(2), fine);
+        if self.family == Family::V4 {
+            self.asm.load(Width::Word, R(1), CONTEXT, USER_IP4);
+            self.asm.and(R(1), 0xff);
+            self.asm.if_equal(R(1), 127, here);
+        }
+        let any: [IpAddr; 2] = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
+        for own in self.recipe.own.iter().chain(&any) {
+            let Some(address) = self.in_family(*own) else { continue };
+            let other = self.asm.label();
+            self.unless_destination(&address, other);
+            self.asm.jump(here);
+            self.asm.place(other);
+        }
+        self.asm.jump(fine);
+        self.asm.place(here);
+        self.asm.store_value(Width::Byte, FRAME, EVENT_CAUSE, 3);
+        self.asm.jump(next);
+        self.asm.place(fine);
+    }
+
+    /// Whether a live connection has the same two ends. Which source address the kernel will choose
+    /// is not known yet: every one of this host's counts.
+    fn pass_over_live(&mut self, next: Label) {
+        let (count, _, _) = self.layout();
+        let size = 4 * count;
+        for index in 0..count {
+            self.asm.load(Width::Word, R(1), CONTEXT, self.user_ip() + 4 * index);
+            self.asm.store(Width::Word, FRAME, TUPLE + 4 * index, R(1));
+        }
+        self.asm.load(Width::Word, R(1), CONTEXT, USER_PORT);
+        self.asm.store(Width::Half, FRAME, TUPLE + 2 * size, R(1));
+        self.asm.load(Width::Half, R(1), FRAME, PLACE + 2);
+        self.asm.store(Width::Half, FRAME, TUPLE + 2 * size + 2, R(1));
+        let sources: Vec<IpAddr> = match self.recipe.address {
+            Some(address) => vec![address],
+            None => self.recipe.own.to_vec(),
+        };
+        for source in sources {
+            let same_family = source.is_ipv4() == (self.family == Family::V4);
+            let Some(address) = self.in_family(source).filter(|_| same_family) else { continue };
+            for (index, word) in address.iter().enumerate() {
+                let at = TUPLE + size + 4 * index as i16;
+                self.asm.store_value(Width::Word, FRAME, at, *word as i32);
+            }
+            let free = self.asm.label();
+            self.asm.copy(R(1), CONTEXT);
+            self.asm.copy(R(2), FRAME);
+            self.asm.add(R(2), TUPLE.into());
+            self.asm.set(R(3), i32::from(2 * size) + 4);
+            // BPF_F_CURRENT_NETNS.
+            self.asm.set(R(4), -1);
+            self.asm.set(R(5), 0);
+            self.asm.call(SK_LOOKUP_TCP);
+            self.asm.if_zero(R(0), free);
+            self.asm.copy(R(1), R(0));
+            self.asm.call(SK_RELEASE);
+            self.asm.store_value(Width::Byte, FRAME, EVENT_CAUSE, 1);
+            self.asm.jump(next);
+            self.asm.place(free);
+        }
+    }
+
+    fn bind(&mut self) {
+        self.asm.copy(R(1), CONTEXT);
+        self.asm.copy(R(2), FRAME);
+        self.asm.add(R(2), PLACE.into());
+        self.asm.set(R(3), if self.family == Family::V4 { 16 } else { 28 });
+        self.asm.call(BIND);
+    }
+
+    fn reuse_address(&mut self, on: i32) {
+        self.asm.store_value(Width::Word, FRAME, NUMBER, on);
+        self.asm.copy(R(1), CONTEXT);
+        self.asm.set(R(2), libc::SOL_SOCKET);
+        self.asm.set(R(3), libc::SO_REUSEADDR);
+        self.asm.copy(R(4), FRAME);
+        self.asm.add(R(4), NUMBER.into());
+        self.asm.set(R(5), 4);
+        self.asm.call(SETSOCKOPT);
+    }
+
+    fn found(&mut self, ends: &Ends, allow: Label) {
+        self.asm.place(ends.found);
+        let stream = self.asm.label();
+        let bound = self.asm.label();
+        self.unless_udp(stream);
+        self.asm.jump(bound);
+        self.asm.place(stream);
+        // For the next one to share with.
+        self.reuse_address(1);
+        self.asm.place(bound);
+        if self.recipe.report {
+            self.asm.store_value(Width::Byte, FRAME, EVENT, PINNED.into());
+            self.tell();
+        }
+        self.asm.jump(allow);
+    }
+
+    /// `bind()` said something else than that the port is in use: R0.
+    fn failed(&mut self, ends: &Ends) {
+        self.asm.place(ends.failed);
+        for (errno, cause) in [(libc::EACCES, 4), (libc::EADDRNOTAVAIL, 5), (libc::EADDRINUSE, 0)] {
+            let other = self.asm.label();
+            self.asm.if_not_equal(R(0), -errno as u32, other);
+            self.asm.store_value(Width::Byte, FRAME, EVENT_CAUSE, cause);
+            self.asm.jump(ends.missed);
+            self.asm.place(other);
+        }
+        self.asm.negate(R(0));
+        self.asm.store(Width::Word, FRAME, EVENT_DETAIL, R(0));
+        self.asm.store_value(Width::Byte, FRAME, EVENT_CAUSE, 8);
+    }
+
+    /// No port: falls through to letting it go, unless that is not wanted.
+    fn missed(&mut self, ends: &Ends) {
+        self.asm.place(ends.missed);
+        let kind = if self.recipe.strict { REFUSED } else { MISSED };
+        self.asm.store_value(Width::Byte, FRAME, EVENT, kind.into());
+        self.tell();
+        if self.recipe.strict {
+            self.asm.load(Width::Byte, R(2), FRAME, EVENT_CAUSE);
+            let call = self.asm.label();
+            for (cause, errno) in
+                [(4, libc::EACCES), (5, libc::EADDRNOTAVAIL), (6, libc::EADDRNOTAVAIL)]
+            {
+                self.asm.set(R(1), -errno);
+                self.asm.if_equal(R(2), cause, call);
+            }
+            self.asm.set(R(1), -libc::EADDRINUSE);
+            self.asm.place(call);
+            self.asm.call(SET_RETVAL);
+            self.asm.set(R(0), 0);
+            self.asm.exit();
+        }
+    }
+
+    /// Fills the rest of the event in and sends it.
+    fn tell(&mut self) {
+        self.asm.load(Width::Word, R(1), CONTEXT, PROTOCOL);
+        let stream = self.asm.label();
+        self.asm.if_not_equal(R(1), libc::IPPROTO_UDP as u32, stream);
+        self.asm.store_value(Width::Byte, FRAME, EVENT + 2, 1);
+        self.asm.place(stream);
+        self.asm.load(Width::Word, R(1), CONTEXT, USER_PORT);
+        self.asm.swap_half(R(1));
+        self.asm.store(Width::Half, FRAME, EVENT + 14, R(1));
+        self.asm.set(R(3), 1);
+        let (count, _, within) = self.layout();
+        if count == 1 {
+            let mapped = u32::from_ne_bytes([0, 0, 0xff, 0xff]) as i32;
+            self.asm.store_value(Width::Word, FRAME, EVENT_DESTINATION + 8, mapped);
+            self.asm.load(Width::Word, R(1), CONTEXT, USER_IP4);
+            self.asm.store(Width::Word, FRAME, EVENT_DESTINATION + 12, R(1));
+            self.asm.store_value(Width::Word, FRAME, EVENT_SOURCE + 8, mapped);
+            self.asm.load(Width::Word, R(2), FRAME, PLACE + within);
+            self.asm.store(Width::Word, FRAME, EVENT_SOURCE + 12, R(2));
+        } else {
+            self.asm.set(R(2), 0);
+            for at in (0..16).step_by(4) {
+                self.asm.load(Width::Word, R(1), CONTEXT, USER_IP6 + at);
+                self.asm.store(Width::Word, FRAME, EVENT_DESTINATION + at, R(1));
+                self.asm.load(Width::Word, R(1), FRAME, PLACE + within + at);
+                self.asm.store(Width::Word, FRAME, EVENT_SOURCE + at, R(1));
+                self.asm.or_register(R(2), R(1));
+            }
+        }
+        let any = self.asm.label();
+        self.asm.if_equal(R(2), 0, any);
+        self.asm.set(R(3), 3);
+        self.asm.place(any);
+        self.asm.store(Width::Byte, FRAME, EVENT + 3, R(3));
+        self.asm.call(GET_CURRENT_PID_TGID);
+        self.asm.store(Width::Word, FRAME, EVENT + 8, R(0));
+        self.asm.store_value(Width::Byte, FRAME, EVENT + 48, 16);
+        self.asm.copy(R(1), FRAME);
+        self.asm.add(R(1), i32::from(EVENT) + 49);
+        self.asm.set(R(2), 16);
+        self.asm.call(GET_CURRENT_COMM);
+        self.asm.map(R(1), self.recipe.events);
+        self.asm.copy(R(2), FRAME);
+        self.asm.add(R(2), EVENT.into());
+        self.asm.set(R(3), RECORD as i32);
+        self.asm.set(R(4), 0);
+        self.asm.call(RINGBUF_OUTPUT);
+        let sent = self.asm.label();
+        self.asm.if_equal(R(0), 0, sent);
+        self.asm.map_value(R(1), self.recipe.ports);
+        self.asm.load(Width::Word, R(2), R(1), LOST_EVENTS);
+        self.asm.add(R(2), 1);
+        self.asm.store(Width::Word, R(1), LOST_EVENTS, R(2));
+        self.asm.place(sent);
+    }
+}
+
+fn word(address: Ipv4Addr) -> u32 {
+    u32::from_ne_bytes(address.octets())
+}
+
+fn words(address: Ipv6Addr) -> Vec<u32> {
+    let octets = address.octets();
+    octets.chunks(4).map(|four| u32::from_ne_bytes([four[0], four[1], four[2], four[3]])).collect()
+}
