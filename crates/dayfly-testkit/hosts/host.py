@@ -76,7 +76,10 @@ def boot(_):
 
         windows.boot()
     elif store.SYSTEM == "android":
-        # Magisk and KernelSU run what lies here; stock Android has nothing of the kind.
+        # The kernel is the real one. Magisk and KernelSU run what lies there; stock Android has
+        # nothing of the kind.
+        for name, value in (("port_range", "32768 60999"), ("reserved_ports", "")):
+            open("/proc/sys/net/ipv4/ip_local_" + name, "w").write(value + "\n")
         store.run_scripts("/data/adb/service.d", "")
 
 

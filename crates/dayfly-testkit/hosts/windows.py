@@ -6,8 +6,8 @@ What is imitated, and from where:
   words in single quotes, and `; exit $LASTEXITCODE`. Whatever else comes is refused, in PowerShell's
   words. cmd splits at &, && and ||, and knows quotes; nothing else of its grammar is imitated;
 - netsh: KB 929851 and `netsh int ipv4 set dynamicportrange ?`: start from 1025 (1024 is taken, as
-  real hosts show), at least 255 ports, end at most 65535; store=active until the next boot,
-  store=persistent for the next boot only, neither both; the English output, CRLF; exclusions that
+  real hosts show), at least 255 ports, end at most 65535; store=active until the next boot, and
+  store=persistent, the default, now and at each boot; the English output, CRLF; exclusions that
   overlap are refused ("The process cannot access the file because it is being used by another
   process."); an exclusion holds for both families;
 - reg: query, add, delete of values under one key; REG_DWORD in hex, REG_MULTI_SZ with \\0;
@@ -143,8 +143,7 @@ def netsh(words):
 def dynamic_port(verb, family, protocol, start, count, where):
     slot = f"{family} {protocol}"
     if verb == "show":
-        values = {**DEFAULTS, **kept()} if where == "persistent" else store.load(DEFAULTS)
-        first, number = values[slot]
+        first, number = store.load(DEFAULTS)[slot]
         say()
         say(f"Protocol {protocol} Dynamic Port Range")
         say("---------------------------------")
@@ -164,9 +163,8 @@ def dynamic_port(verb, family, protocol, start, count, where):
 
 
 def change(name, value, where):
-    if where in ("", "active"):
-        store.save({**store.load(DEFAULTS), name: value})
-    if where in ("", "persistent"):
+    store.save({**store.load(DEFAULTS), name: value})
+    if where != "active":
         keep({**kept(), name: value})
 
 

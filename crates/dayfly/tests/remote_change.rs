@@ -97,6 +97,112 @@ fn there_and_back(name: &str, refused: &str) {
     assert_eq!(history.matches("undone").count(), 3, "{name}: {history}");
 }
 
+/// Linux is the real kernel; it refuses by itself what it does not take.
+fn linux(name: &str) {
+    privileged!();
+    needs!("sshd", "openssh-server");
+    let host = Host::new(name);
+    let reserved = |when: &str| -> String {
+        let current = host.current();
+        let ports = current.reserved(dayfly_ports::Protocol::Tcp).map(ToString::to_string);
+        ports.unwrap_or_else(|| panic!("{name} {when}: {current:?}"))
+    };
+    // Somebody else's entry stays.
+    let _ = host.host.sh("echo 50000 > /proc/sys/net/ipv4/ip_local_reserved_ports");
+    host.done("set 20000-29999 --host HOST --yes");
+    host.done("reserve 20080,20100-20102 --host HOST --yes");
+    assert_eq!(reserved("now"), "20080,20100-20102,50000");
+    host.host.boot();
+    host.has("20000-29999", "after a boot");
+    assert!(reserved("after a boot").starts_with("20080,20100-20102"));
+    host.done("undo --yes");
+    host.done("undo --yes");
+    host.has("32768-60999", "undone");
+    assert_eq!(reserved("undone"), "50000");
+    host.host.boot();
+    host.has("32768-60999", "undone, after a boot");
+    assert_eq!(reserved("undone, after a boot"), "");
+}
+
+#[test]
+fn linux_reserves_too() {
+    linux("linux");
+}
+
+#[test]
+fn android_reserves_too() {
+    linux("android");
+}
+
+#[test]
+fn openbsd_and_windows_keep_single_ports_out() {
+    privileged!();
+    needs!("sshd", "openssh-server");
+    for (name, before) in [("openbsd", "587,749-751,853,871,2049,6000-6010"), ("windows", "")] {
+        let host = Host::new(name);
+        let reserved = || {
+            let current = host.current();
+            current.reserved(dayfly_ports::Protocol::Tcp).map(ToString::to_string).unwrap()
+        };
+        assert_eq!(reserved(), before);
+        host.done("reserve 50000-50009,50020 --host HOST --yes");
+        let after = format!("{before},50000-50009,50020");
+        assert_eq!(reserved(), after.trim_start_matches(','), "{name}");
+        host.host.boot();
+        assert_eq!(reserved(), after.trim_start_matches(','), "{name} after a boot");
+        host.done("undo --yes");
+        assert_eq!(reserved(), before, "{name} undone");
+        host.host.boot();
+        assert_eq!(reserved(), before, "{name} undone, after a boot");
+    }
+}
+
+/// XP reads its registry at boot only.
+#[test]
+fn windows_xp_waits_for_a_boot() {
+    privileged!();
+    needs!("sshd", "openssh-server");
+    let host = Host::new("windows-xp");
+    let (code, said) = host.dayfly("set 1024-65534 --host HOST --yes --runtime");
+    assert!(code == 2 && said.contains("at boot only"), "{said}");
+    host.done("set 1024-65534 --host HOST --yes");
+    host.done("reserve 4000,5000-5009 --host HOST --yes");
+    host.host.boot();
+    let registry = host.host.file("/var/lib/fakehost/registry").unwrap();
+    assert!(
+        registry.contains("65534") && registry.contains(r"4000-4000\\05000-5009"),
+        "{registry}"
+    );
+    host.has("1024-65534", "after a boot");
+    host.done("undo --yes");
+    host.done("undo --yes");
+    host.has("1024-5000", "undone");
+    let registry = host.host.file("/var/lib/fakehost/registry").unwrap();
+    assert!(!registry.contains("MaxUserPort") && !registry.contains("ReservedPorts"), "{registry}");
+}
+
+/// What a system cannot do is a sentence, and changes nothing.
+#[test]
+fn what_cannot_be_done_is_said() {
+    privileged!();
+    needs!("sshd", "openssh-server");
+    for (name, words, said) in [
+        ("irix", "set 49152-65535", "is a constant of the kernel"),
+        ("bsdos", "set 1024-65535", "is a constant of the kernel"),
+        ("windows", "set 49152-49160", "255 is the least"),
+        ("windows", "set 49152-65535 --persist", "without changing it now"),
+        ("netbsd", "set 50000-50000", "has to lie below the high end"),
+        ("aix", "set 80-1000", "would hand out privileged ports"),
+        ("solaris", "reserve 8080", "cannot keep single ports from being handed out"),
+    ] {
+        let host = Host::new(name);
+        let before = host.ranges();
+        let (code, out) = host.dayfly(&format!("{words} --host HOST --yes"));
+        assert!(code == 2 && out.contains(said) && out.contains("hint: "), "{name} {words}: {out}");
+        assert_eq!(host.ranges(), before, "{name}");
+    }
+}
+
 macro_rules! systems {
     ($($test:ident: $name:literal, $refused:literal;)*) => {$(
         #[test]

@@ -111,6 +111,12 @@ impl Rules for Windows {
     }
 
     fn steps(&self, job: &Job<'_>) -> Result<Vec<Step>, Refusal> {
+        if job.when == When::Boot {
+            return Err(Refusal::new(
+                "netsh cannot change what the next boot sets without changing it now",
+                "leave --persist out, which changes both, or use --runtime",
+            ));
+        }
         let mut steps: Vec<Step> =
             job.changes.iter().map(|change| dynamic_port(change, job.when)).collect();
         if let Some(ports) = job.reserve {
@@ -124,13 +130,9 @@ impl Rules for Windows {
     }
 }
 
-/// The store as netsh names it; nothing for the default, which is both now and at boot.
+/// Where netsh keeps a change. Its default, `store=persistent`, is both now and at each boot.
 fn store(when: When) -> &'static str {
-    match when {
-        When::Both => "",
-        When::Runtime => " store=active",
-        When::Boot => " store=persistent",
-    }
+    if when == When::Runtime { " store=active" } else { "" }
 }
 
 fn dynamic_port(change: &Change, when: When) -> Step {
@@ -145,12 +147,11 @@ fn dynamic_port(change: &Change, when: When) -> Step {
     };
     let (low, high) = (change.to.low().number(), change.to.high().number());
     let (old_low, old_high) = change.old_or_default();
-    let shown = if when == When::Boot { " store=persistent" } else { "" };
     Step {
         when,
         action: set(low, high),
         check: Check::new(
-            format!("netsh int {family} show dynamicport {protocol}{shown}"),
+            format!("netsh int {family} show dynamicport {protocol}"),
             format_args!("{low} {}", change.to.len()),
         ),
         undo: vec![set(old_low, old_high.max(old_low))],
