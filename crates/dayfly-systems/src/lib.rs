@@ -38,6 +38,7 @@ mod read;
 mod remark;
 mod services;
 mod shell;
+mod smf;
 pub mod sockets;
 mod system;
 mod systems;

@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a broken fixture fails the test")]
 
-use dayfly_systems::{Current, Plan, Request, System, find};
+use dayfly_systems::{Action, Current, Plan, Request, System, find};
 use dayfly_testkit::{FakeHost, needs, privileged};
 
 fn read(host: &FakeHost, system: &'static System) -> Current {
@@ -78,5 +78,43 @@ fn scripts_hold_across_a_boot_and_back() {
         };
         let (before, _) = chain.pop().unwrap();
         assert_eq!(ends(&read(&host, system)), ends(&before), "{name}");
+    }
+}
+
+/// The other way that a plan names: a service of SMF on Solaris, a boot script on HP-UX.
+#[test]
+fn alternatives_hold_across_a_boot() {
+    privileged!();
+    needs!("sshd", "openssh-server");
+    for name in ["solaris", "hpux"] {
+        let (system, host) = (find(name).unwrap(), FakeHost::start(name));
+        let before = read(&host, system);
+        let request = Request {
+            range: Some("20000-29999".parse().unwrap()),
+            current: Some(&before),
+            ..Request::default()
+        };
+        let plan = system.plan(&request).unwrap();
+        let steps = &plan.alternatives[0].steps;
+        for step in steps {
+            match &step.action {
+                Action::Write { path, mode, content } => {
+                    let script =
+                        format!("cat > {path} <<'END'\n{content}END\nchmod {mode:o} {path}");
+                    let _ = host.sh(&script);
+                }
+                action => drop(host.sh(&action.to_string())),
+            }
+            let said = host.sh(&step.check.command);
+            assert!(step.check.passes(&said), "{name}: {}: {said}", step.check.command);
+        }
+        host.boot();
+        let ends: Vec<_> = read(&host, system).ranges.iter().map(|found| found.ends()).collect();
+        assert_eq!(ends, [Some((20000, 29999)); 2], "{name}");
+        for action in steps.iter().rev().flat_map(|step| &step.undo) {
+            let _ = host.sh(&action.to_string());
+        }
+        host.boot();
+        assert_eq!(read(&host, system), before, "{name}");
     }
 }

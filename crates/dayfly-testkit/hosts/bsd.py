@@ -17,10 +17,13 @@ Not imitated: every other node, securelevels, jails.
 import glob
 import os
 import plistlib
+import shutil
 import subprocess
 
 import store
 
+# The jobs that launchd has.
+LOADED = "/run/fakehost/jobs"
 RANGE = "net.inet.ip.portrange."
 FREEBSD = {
     RANGE + "lowfirst": 1023, RANGE + "lowlast": 600,
@@ -166,8 +169,15 @@ def boot():
     if store.SYSTEM != "macos":
         read_file("/etc/sysctl.conf")
         return
+    shutil.rmtree(LOADED, ignore_errors=True)
+    os.makedirs(LOADED)
     for path in sorted(glob.glob("/Library/LaunchDaemons/*.plist")):
-        start(path)
+        if start(path):
+            open(f"{LOADED}/{label_of(path)}", "w").close()
+
+
+def label_of(path):
+    return os.path.basename(path).removesuffix(".plist")
 
 
 def start(path):
@@ -185,15 +195,13 @@ def start(path):
     return True
 
 
-LOADED = "/run/fakehost/jobs"
-
 
 def launchctl(words):
     """bootstrap, bootout, enable and print of launchctl(1), for the domain `system`."""
     os.makedirs(LOADED, exist_ok=True)
     if words[:2] == ["bootstrap", "system"]:
         path = words[2]
-        label = os.path.basename(path).removesuffix(".plist")
+        label = label_of(path)
         if os.path.exists(f"{LOADED}/{label}") or not os.path.exists(path) or not start(path):
             return store.fail("Bootstrap failed: 5: Input/output error", 5)
         open(f"{LOADED}/{label}", "w").close()

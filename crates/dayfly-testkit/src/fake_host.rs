@@ -76,6 +76,7 @@ for command; do
     ln -s /usr/lib/fakehost/host.py "$root/usr/bin/$command"
     ln -s /usr/lib/fakehost/host.py "$root/usr/sbin/$command"
 done
+case $system in solaris | illumos | hpux) ln -sf /bin/sh "$root/sbin/sh" ;; esac
 case $system in
 solaris | illumos) ln -sf /usr/bin/awk "$root/usr/bin/nawk"; mkdir -p "$root/etc/rc2.d" "$root/var/svc/manifest/site" "$root/lib/svc/method" ;;
 hpux) mkdir -p "$root/etc/rc.config.d" "$root/sbin/rc2.d" "$root/sbin/init.d" "$root/var/adm" ;;
@@ -196,14 +197,7 @@ impl FakeHost {
     #[must_use]
     pub fn sh(&self, script: &str) -> String {
         let mut command = self.namespace.command("nsenter");
-        command.args([
-            "--mount",
-            "--root",
-            "--wd=/",
-            "--target",
-            &self.sshd.id().to_string(),
-            "--",
-        ]);
+        command.args(["--mount", "--root", "--target", &self.sshd.id().to_string(), "--"]);
         succeed(command.args(["/bin/sh", "-c", &format!("cd /\n{script}")]))
     }
 

@@ -83,15 +83,17 @@ impl Rules for MacOs {
     fn steps(&self, job: &Job<'_>) -> Result<Vec<Step>, Refusal> {
         let mut steps = sysctl::runtime(job, "sysctl -w");
         if job.when.at_boot() {
-            steps.extend(job.changes.iter().map(|change| daemon(change.slot.class, change)));
+            steps.extend(job.changes.iter().flat_map(|change| daemon(change, job.when)));
         }
         Ok(steps)
     }
 }
 
-/// A file of its own for each class, so that one plan does not undo another.
-fn daemon(class: Class, change: &crate::Change) -> Step {
-    let (label, path) = match class {
+/// A file of its own for each class, so that one plan does not undo another. launchd finds it at
+/// the next boot by itself; where the range changes now as well, it is told now, and says whether it
+/// takes the file.
+fn daemon(change: &crate::Change, when: When) -> Vec<Step> {
+    let (label, path) = match change.slot.class {
         Class::Default => ("dayfly.portrange", "/Library/LaunchDaemons/dayfly.portrange.plist"),
         Class::High => {
             ("dayfly.portrange.high", "/Library/LaunchDaemons/dayfly.portrange.high.plist")
@@ -122,10 +124,21 @@ fn daemon(class: Class, change: &crate::Change) -> Step {
 </plist>
 "#
     );
-    Step {
+    let mut steps = vec![Step {
         when: When::Boot,
         action: Action::Write { path, mode: 0o644, content },
         check: Check::new(format!("plutil -lint {path}"), "OK"),
         undo: vec![Action::Remove { path }],
+    }];
+    if when.now() {
+        // 36: it is being done.
+        let out = format!("launchctl bootout system/{label}");
+        steps.push(Step {
+            when: When::Boot,
+            action: Action::Run(format!("{out} 2>/dev/null; launchctl bootstrap system {path}")),
+            check: Check::new(format!("launchctl print system/{label}"), format!("system/{label}")),
+            undo: vec![Action::Run(format!("{out} || test $? -eq 36"))],
+        });
     }
+    steps
 }

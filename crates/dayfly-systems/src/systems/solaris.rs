@@ -9,8 +9,9 @@ use super::{bounded, ndd};
 use crate::init_script::Place;
 use crate::plan::Job;
 use crate::remark::Remark;
+use crate::smf;
 use crate::system::{Rules, SCTP, TCP, UDP, always, span};
-use crate::{Current, ReadError, Refusal, ScriptKind, Slot, Step, System, Unit};
+use crate::{Alternative, Current, ReadError, Refusal, ScriptKind, Slot, Step, System, Unit};
 
 pub(super) static SYSTEM: System = System {
     name: "solaris",
@@ -63,6 +64,14 @@ impl Rules for Solaris {
             "One range for IPv4 and IPv6; a zone with its own IP stack has its own. Solaris 10 has \
              SCTP too: name it with --protocol.",
         )]
+    }
+
+    fn alternatives(&self, job: &Job<'_>) -> Vec<Alternative> {
+        if !job.when.at_boot() || job.changes.is_empty() {
+            return Vec::new();
+        }
+        let why = "on Solaris 10, instead of the boot script, a service";
+        vec![Alternative { why, steps: smf::steps(job, NDD) }]
     }
 
     fn steps(&self, job: &Job<'_>) -> Result<Vec<Step>, Refusal> {
