@@ -33,7 +33,7 @@ pub(crate) fn ndd(job: &Job<'_>, place: &Place) -> String {
         r#"#!/sbin/sh
 #
 # Ephemeral ports: {about}.
-# Kept in {path}, linked from {link}.
+# Kept in {path}, started by {link}.
 #
 NDD={ndd}
 

@@ -1,9 +1,11 @@
 //! Registered services whose ports lie inside a range.
 //!
-//! A listener inside the range loses its port when a connection was handed it first. The names are
-//! those of the IANA service name registry; only services that hosts of today listen for are here.
+//! A listener inside the range loses its port when a connection was handed it first. Which ports are
+//! registered is in `data/registered-ports.txt`: the ports from 1024 on of the registry "Service Name
+//! and Transport Protocol Port Number" of IANA, as Wireshark 4.0.17 of August 2024 has it. Names have
+//! only services that hosts of today listen for; some of them never registered their port.
 
-use dayfly_ports::{Port, PortRange};
+use dayfly_ports::{Port, PortRange, PortSet};
 
 use crate::remark::Remark;
 
@@ -42,28 +44,46 @@ const SERVICES: [(u16, &str); 32] = [
     (33060, "mysqlx"),
 ];
 
+const REGISTERED: &str = include_str!("../data/registered-ports.txt");
+
+/// Every port from 1024 on that is registered, or that a service above has without.
+fn known() -> PortSet {
+    let list: String = REGISTERED.split_whitespace().collect();
+    // The list is checked by a test.
+    let mut ports = list.parse().unwrap_or(PortSet::EMPTY);
+    ports.extend(SERVICES.map(|(port, _)| Port::new(port)));
+    ports
+}
+
 /// A warning when services are registered inside the range. What helps depends on whether single
 /// ports can be reserved.
 pub(crate) fn inside(range: PortRange, reservable: bool) -> Option<Remark> {
-    let found: Vec<String> = SERVICES
+    let count = known().intersection_len(&PortSet::from(range));
+    let named: Vec<String> = SERVICES
         .iter()
         .filter(|(port, _)| range.contains(Port::new(*port)))
         .map(|(port, name)| format!("{port} {name}"))
+        .take(4)
         .collect();
-    let (first, rest) = found.split_at(found.len().min(4));
-    if first.is_empty() {
+    if count == 0 {
         return None;
     }
-    let more = if rest.is_empty() { "" } else { " and others" };
+    let among = match named[..] {
+        [] => String::new(),
+        _ if named.len() == count as usize => format!(": {}", named.join(", ")),
+        _ => format!(", among them {}", named.join(", ")),
+    };
+    let ports = match count {
+        1 => "1 port of the range is a service's".to_owned(),
+        _ => format!("{count} ports of the range are services' (IANA's registry)"),
+    };
     let remedy = if reservable {
         "reserve those that this host listens on, or begin at 49152"
     } else {
         "begin at 49152, or start them before programs that connect"
     };
     Some(Remark::warning(format!(
-        "Registered services lie inside the range: {}{more}. One that starts late finds its port \
-         taken by a connection; {remedy}.",
-        first.join(", ")
+        "{ports}{among}. One that starts late finds its port taken by a connection; {remedy}."
     )))
 }
 
@@ -75,8 +95,17 @@ mod tests {
     fn names_what_lies_inside() {
         let text = |range: &str| inside(range.parse().unwrap(), true).map(|remark| remark.text);
         assert_eq!(text("49152-65535"), None);
-        assert!(text("10000-65535").unwrap().contains("10050 zabbix-agent"));
-        assert!(text("33060").unwrap().contains("33060 mysqlx. "));
+        let some = text("10000-65535").unwrap();
+        assert!(some.starts_with("609 ports of the range are services' (IANA's registry), "));
+        assert!(some.contains("among them 10050 zabbix-agent, "));
+        let one = text("33060").unwrap();
+        assert!(one.starts_with("1 port of the range is a service's: 33060 mysqlx. "));
+        assert!(!text("35000").unwrap().contains("among"));
+    }
+
+    #[test]
+    fn the_tables_are_whole() {
+        assert_eq!(known().len(), 5457);
         assert!(SERVICES.is_sorted());
     }
 }
