@@ -31,6 +31,9 @@ const NEEDED: &[(&str, &[&str], &str)] = &[
     ("/usr/bin/python3", &["-c", "import OpenSSL"], "python3-openssl"),
     ("in.tftpd", &["-V"], "tftpd-hpa"),
     ("tftp", &["-V"], "tftp-hpa"),
+    // Neither has an option that only tells its version.
+    ("test", &["-x", "/usr/sbin/rpcinfo"], "rpcbind"),
+    ("test", &["-x", "/usr/sbin/rpc.statd"], "nfs-common"),
 ];
 
 /// The model checker takes the place of threads and atomics, so what it checks is a build of its

@@ -40,9 +40,11 @@ pub mod ftp;
 mod headroom;
 pub mod nat;
 mod port_bag;
+pub mod rpc;
 mod settings;
 mod socket;
 mod suspicion;
+pub mod tftp;
 mod usage;
 pub mod why;
 

@@ -8,6 +8,8 @@ use super::sysctl_files::Assignment;
 use crate::blame::Accusation;
 use crate::ftp::server::ServerConfig;
 use crate::nat::NatRow;
+use crate::rpc::RpcUse;
+use crate::tftp::TftpServer;
 use crate::why::Shell;
 use crate::{Headroom, Socket};
 
@@ -55,6 +57,10 @@ pub struct NamespaceEvidence {
     pub opens_per_second: Option<f64>,
     /// What FTP servers are configured with, running ones and those that have a file.
     pub ftp_servers: Vec<ServerConfig>,
+    /// TFTP servers that run.
+    pub tftp_servers: Vec<TftpServer>,
+    /// How Sun RPC is used.
+    pub rpc: RpcUse,
     /// The TCP ports that the firewall lets anybody connect to; none if that is not known.
     pub open_to_all: Option<Box<PortSet>>,
 }

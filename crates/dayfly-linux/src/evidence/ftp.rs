@@ -2,7 +2,7 @@
 //! have a file where their packages put it.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use dayfly_insight::Settings;
 use dayfly_insight::ftp::server::launch::{self, Launch};
@@ -11,7 +11,7 @@ use dayfly_insight::ftp::server::{Product, ServerConfig, read_as};
 use dayfly_ports::{PortSet, Protocol};
 
 use super::files::{names_in, text_of};
-use crate::owners::pids;
+use super::processes::{Process, recognised};
 
 /// Where packages put the files.
 const FILES: [(Product, &str); 7] = [
@@ -42,20 +42,14 @@ pub struct FtpServer {
 /// found whose namespace may be looked at.
 #[must_use]
 pub fn ftp_servers() -> Vec<FtpServer> {
-    let own = fs::read_link("/proc/thread-self/ns/net").ok();
     let mut found: Vec<(Launch, FtpServer)> = Vec::new();
-    for pid in pids() {
-        let folder = PathBuf::from(format!("/proc/{pid}"));
-        let Ok(bytes) = fs::read(folder.join("cmdline")) else { continue };
-        let line = String::from_utf8_lossy(&bytes);
-        let words: Vec<&str> = line.trim_end_matches('\0').split('\0').collect();
-        let Some(launch) = launch::of(&words) else { continue };
+    for process in recognised(launch::of) {
+        let Process { pid, folder, line, is: launch } = process;
         // A server that serves has children with the same words.
-        let is_known = found.iter().any(|(known, _)| *known == launch);
-        if is_known || fs::read_link(folder.join("ns/net")).ok() != own {
+        if found.iter().any(|(known, _)| *known == launch) {
             continue;
         }
-        if let Some(config) = config_of(&folder, &launch, &words.join(" ")) {
+        if let Some(config) = config_of(&folder, &launch, &line) {
             found.push((launch, FtpServer { pid, config }));
         }
     }

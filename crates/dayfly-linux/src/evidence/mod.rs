@@ -8,6 +8,9 @@ mod blame;
 mod conntrack;
 mod files;
 mod ftp;
+mod open;
+mod processes;
+mod rpc;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -17,6 +20,7 @@ use std::time::Duration;
 
 use dayfly_insight::doctor::{Listening, NamespaceEvidence};
 use dayfly_insight::ftp::server::{Passive, ServerConfig};
+use dayfly_insight::rpc::low_ports;
 use dayfly_insight::why::Shell;
 use dayfly_insight::{Fold, Socket, State};
 use dayfly_ports::{Protocol, Tuple};
@@ -66,7 +70,8 @@ pub fn of_namespace(look: &Look) -> Result<(NamespaceEvidence, Vec<Degradation>)
         let files = ftp_servers_in_files(Path::new("/"));
         servers.extend(files.into_iter().filter(|one| !known(one)).collect::<Vec<_>>());
     }
-    let mut watched = Box::new(settings.usable(Protocol::Tcp));
+    let mut watched = Box::new(&settings.usable(Protocol::Tcp) | &low_ports());
+    watched.insert(rpc::RPCBIND.into());
     for config in &servers {
         if let Passive::Limited(ports) = &config.passive {
             *watched |= ports;
@@ -101,6 +106,8 @@ pub fn of_namespace(look: &Look) -> Result<(NamespaceEvidence, Vec<Degradation>)
         let again: BTreeSet<Tuple> = again.iter().map(|socket: &Socket| socket.tuple).collect();
         seen.overdue.into_iter().filter(|socket| again.contains(&socket.tuple)).collect()
     };
+    let is_rpcbind = |socket: &Socket| socket.tuple.local_port.number() == rpc::RPCBIND;
+    let has_rpcbind = seen.listeners.iter().any(is_rpcbind);
     let evidence = NamespaceEvidence {
         name: look.name.clone(),
         shell: look.shell.clone(),
@@ -113,8 +120,13 @@ pub fn of_namespace(look: &Look) -> Result<(NamespaceEvidence, Vec<Degradation>)
         blamed: seen.connections.blamed(),
         bound_first,
         opens_per_second,
+        tftp_servers: rpc::tftp_servers(),
+        rpc: rpc::usage(has_rpcbind),
+        open_to_all: match servers.is_empty() {
+            true => None,
+            false => open::to_all(&settings),
+        },
         ftp_servers: servers,
-        open_to_all: None,
     };
     Ok((evidence, degraded))
 }
@@ -122,7 +134,7 @@ pub fn of_namespace(look: &Look) -> Result<(NamespaceEvidence, Vec<Degradation>)
 /// What one sweep keeps.
 struct Seen {
     fold: Fold,
-    /// Listeners inside the range or that of an FTP server: the only ones that a rule asks for.
+    /// Listeners that a rule asks for: inside the range, that of an FTP server, or RPC's.
     listeners: Vec<Socket>,
     overdue: Vec<Socket>,
     watched: Box<dayfly_ports::PortSet>,

@@ -11,6 +11,7 @@ mod forecast;
 mod mended;
 mod place;
 mod servers;
+mod services;
 mod told;
 
 use dayfly_insight::ftp::Mode;

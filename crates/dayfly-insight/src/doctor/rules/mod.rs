@@ -14,10 +14,12 @@ mod listener_inside;
 mod low_range;
 mod namespaces;
 mod near_cliff;
+mod rpc;
 mod same_parity;
 mod selinux;
 mod stale_file;
 mod stuck_time_wait;
+mod tftp;
 mod too_many_time_wait;
 mod truncated;
 
@@ -51,6 +53,9 @@ pub const RULES: &[Rule] = &[
     ftp::TOO_SMALL,
     ftp::SHARED,
     ftp::FIREWALL,
+    tftp::RULE,
+    rpc::UNPINNED,
+    rpc::LOW,
 ];
 
 /// How many things of one kind a finding lists by name.
@@ -120,6 +125,8 @@ pub(crate) mod fixture {
             bound_first: None,
             opens_per_second: None,
             ftp_servers: Vec::new(),
+            tftp_servers: Vec::new(),
+            rpc: crate::rpc::RpcUse::default(),
             open_to_all: None,
         }
     }

@@ -1,0 +1,59 @@
+//! How Sun RPC and TFTP are used in the calling thread's network namespace.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use dayfly_insight::rpc::{Program, RpcUse, kept_ports, programs};
+use dayfly_insight::tftp::{self, TftpServer};
+
+use super::processes::recognised;
+
+const BLACKLIST: &str = "/etc/bindresvport.blacklist";
+/// Where rpcbind listens.
+pub(super) const RPCBIND: u16 = 111;
+
+/// The TFTP servers that run here, one of a kind.
+pub(super) fn tftp_servers() -> Vec<TftpServer> {
+    let mut servers: Vec<TftpServer> =
+        recognised(tftp::of_command).into_iter().map(|process| process.is).collect();
+    servers.dedup();
+    servers
+}
+
+/// `has_rpcbind`: whether somebody listens where rpcbind does.
+pub(super) fn usage(has_rpcbind: bool) -> RpcUse {
+    RpcUse {
+        programs: if has_rpcbind { ask() } else { Vec::new() },
+        mounts_nfs: mounts_nfs(&fs::read_to_string("/proc/thread-self/mounts").unwrap_or_default()),
+        kept: kept_ports(&fs::read_to_string(BLACKLIST).unwrap_or_default()),
+    }
+}
+
+/// What rpcbind says through its own command; nothing where that is not installed. A service that
+/// is no rpcbind and never answers is given up on.
+fn ask() -> Vec<Program> {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let output = Command::new("timeout")
+        .args(["5", "rpcinfo", "-p", "127.0.0.1"])
+        .env("PATH", format!("{path}:/usr/sbin:/sbin"))
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output();
+    output.map_or(Vec::new(), |output| programs(&String::from_utf8_lossy(&output.stdout)))
+}
+
+/// Whether a line of `/proc/mounts` (`proc_pid_mounts(5)`) has the type `nfs` or `nfs4`.
+fn mounts_nfs(text: &str) -> bool {
+    text.lines().any(|line| matches!(line.split(' ').nth(2), Some("nfs" | "nfs4")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nfs_is_known_by_its_type() {
+        assert!(mounts_nfs("proc /proc proc rw 0 0\na:/b /mnt nfs4 rw 0 0\n"));
+        assert!(!mounts_nfs("nfs /nfs tmpfs rw 0 0\nnfsd /proc/fs/nfsd nfsd rw 0 0\n"));
+    }
+}
