@@ -42,6 +42,7 @@ pub mod nat;
 mod port_bag;
 pub mod rpc;
 mod settings;
+pub mod sizing;
 mod socket;
 mod suspicion;
 pub mod tftp;

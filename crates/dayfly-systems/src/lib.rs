@@ -42,6 +42,7 @@ mod smf;
 pub mod sockets;
 mod system;
 mod systems;
+mod time_wait;
 
 pub use current::{Current, Found, Reserved};
 pub use edit::Edit;

@@ -61,6 +61,9 @@ _dayfly() {
             dayfly,simulate)
                 cmd="dayfly__subcmd__simulate"
                 ;;
+            dayfly,size)
+                cmd="dayfly__subcmd__size"
+                ;;
             dayfly,systems)
                 cmd="dayfly__subcmd__systems"
                 ;;
@@ -148,6 +151,9 @@ _dayfly() {
             dayfly__subcmd__help,simulate)
                 cmd="dayfly__subcmd__help__subcmd__simulate"
                 ;;
+            dayfly__subcmd__help,size)
+                cmd="dayfly__subcmd__help__subcmd__size"
+                ;;
             dayfly__subcmd__help,systems)
                 cmd="dayfly__subcmd__help__subcmd__systems"
                 ;;
@@ -176,7 +182,7 @@ _dayfly() {
 
     case "${cmd}" in
         dayfly)
-            opts="-h -V --netns --all-netns --destination --protocol --top --probe --nat --watch --host --system --from --json --color --help --version show why doctor systems plan firewall ftp set reserve unreserve undo keep history identify run simulate completions man help"
+            opts="-h -V --netns --all-netns --destination --protocol --top --probe --nat --watch --host --system --from --json --color --help --version show why doctor systems plan firewall ftp set reserve unreserve undo keep history identify run simulate size completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -514,7 +520,7 @@ _dayfly() {
             return 0
             ;;
         dayfly__subcmd__help)
-            opts="show why doctor systems plan firewall ftp set reserve unreserve undo keep history identify run simulate completions man help"
+            opts="show why doctor systems plan firewall ftp set reserve unreserve undo keep history identify run simulate size completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -766,6 +772,20 @@ _dayfly() {
             return 0
             ;;
         dayfly__subcmd__help__subcmd__simulate)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dayfly__subcmd__help__subcmd__size)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1189,6 +1209,84 @@ _dayfly() {
                     return 0
                     ;;
                 --picture)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dayfly__subcmd__size)
+            opts="-h --target --duration --hold --destinations --addresses --ports --utilisation --quantile --system --behind --instances --subscribers --block --from-now --netns --json --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --target)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --duration)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --hold)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --destinations)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --addresses)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ports)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --utilisation)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --quantile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --system)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --behind)
+                    COMPREPLY=($(compgen -W "azure azure-lb aws gcp netfilter cgn" -- "${cur}"))
+                    return 0
+                    ;;
+                --instances)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --subscribers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --block)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --from-now)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --netns)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -16,6 +16,7 @@ use crate::host::Address;
 use crate::identify::IdentifyArgs;
 use crate::run::args::RunArgs;
 use crate::simulate::args::SimulateArgs;
+use crate::size::SizeArgs;
 use crate::subject::Subject;
 use crate::target::Target;
 
@@ -53,7 +54,7 @@ The bar:
 
 Exit status:
   0  fine
-  1  doctor: findings
+  1  findings: doctor, the checks; size: the load does not fit
   2  wrong usage, or nothing could be said";
 
 #[derive(Debug, Subcommand)]
@@ -123,6 +124,13 @@ pub(crate) enum Verb {
     /// system would. Says when searches turn slow, when connections fail and how, how much goes
     /// through and how soon ports come back. Opens nothing; the same seed gives the same outcome.
     Simulate(Box<SimulateArgs>),
+    /// Say how many ports, addresses and gateways a load needs; exit code 1 if it does not fit.
+    ///
+    /// Ports in use = rate x (time open + time held afterwards), for each destination. Says the mean
+    /// and what the busy moments need on top, what the ports carry, when they are gone, and which
+    /// single change would help: on a host, behind NAT and cloud gateways, for the subscribers of a
+    /// carrier.
+    Size(SizeArgs),
     /// Print a completion script for a shell.
     Completions {
         /// The shell to complete for.
@@ -387,7 +395,7 @@ pub(crate) fn protocol(text: &str) -> Result<Protocol, String> {
     text.parse().map_err(|error: dayfly_ports::ParseProtocolError| error.to_string())
 }
 
-fn system(text: &str) -> Result<&'static System, String> {
+pub(crate) fn system(text: &str) -> Result<&'static System, String> {
     dayfly_systems::find(text).ok_or_else(|| {
         let names: Vec<_> = SYSTEMS.iter().map(|system| system.name).collect();
         format!("there is no such system; there are {}", names.join(", "))

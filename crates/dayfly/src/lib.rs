@@ -25,6 +25,7 @@ mod render;
 mod run;
 mod show;
 mod simulate;
+mod size;
 mod subject;
 mod systems;
 mod target;
@@ -71,6 +72,7 @@ pub fn run() -> ExitCode {
         Some(Verb::History(history)) => change::history::run(&history).map(done),
         Some(Verb::Identify(identify)) => identify::run(&identify).map(done),
         Some(Verb::Run(run)) => Ok(run::run(&run)),
+        Some(Verb::Size(size)) => size::run(&size),
         Some(Verb::Completions { shell }) => pages::print_completions(shell).map(done),
         Some(Verb::Man) => pages::print_manual().map(done),
     };

@@ -23,6 +23,8 @@ pub(crate) mod run;
 pub(crate) mod run_json;
 pub(crate) mod simulate;
 pub(crate) mod simulate_json;
+pub(crate) mod size;
+pub(crate) mod size_json;
 pub(crate) mod style;
 pub(crate) mod systems;
 pub(crate) mod systems_json;
@@ -122,9 +124,30 @@ pub(crate) fn counted(number: impl Into<u64>, thing: &str) -> String {
     format!("{} {thing}{}", grouped(number), if number == 1 { "" } else { "s" })
 }
 
+/// A span of time in the unit that fits: `0.2 s`, `60 s`, `4 min`, `3 h`.
+pub(crate) fn seconds(seconds: f64) -> String {
+    let (number, unit) = match seconds {
+        seconds if seconds < 120.0 => (seconds, "s"),
+        seconds if seconds < 7200.0 => (seconds / 60.0, "min"),
+        seconds => (seconds / 3600.0, "h"),
+    };
+    let decimals = if number < 10.0 { 2 } else { 1 };
+    let text = format!("{number:.decimals$}");
+    format!("{} {unit}", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn time_has_the_unit_that_fits() {
+        for (number, text) in
+            [(0.0, "0 s"), (0.25, "0.25 s"), (60.0, "60 s"), (240.0, "4 min"), (9000.0, "2.5 h")]
+        {
+            assert_eq!(seconds(number), text);
+        }
+    }
 
     #[test]
     fn thousands_are_apart() {

@@ -167,7 +167,7 @@ fn studies(
 }
 
 /// Looks several times, evenly spaced.
-fn watch(
+pub(crate) fn watch(
     settings: &Settings,
     keys: &[DestinationKey],
     time: Duration,

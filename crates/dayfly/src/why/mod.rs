@@ -5,6 +5,7 @@ mod oracle;
 mod port;
 mod report;
 
+pub(crate) use destination::watch;
 pub(crate) use report::{Body, HeldBy, Part, ProbeReport, Report};
 
 use crate::args::WhyArgs;
