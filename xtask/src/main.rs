@@ -1,6 +1,7 @@
-//! dayfly's own chores: `cargo xtask test`, `fuzz`, `generate`, `bench`.
+//! dayfly's own chores: `cargo xtask test`, `fuzz`, `generate`, `claims`, `bench`.
 
 mod bench;
+mod claims;
 mod daemons;
 mod fuzz;
 mod generate;
@@ -16,6 +17,7 @@ usage: cargo xtask <chore>
                          the words go to the test runner
   fuzz [SECONDS]         run every fuzz target for that long (60 unless told)
   generate               write the manual page and the completions anew
+  claims                 write the page of claims and its pictures anew
   bench NAME             measure; without a name, list what can be measured
 ";
 
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
             Err(_) => Err(format!("{seconds:?} is not a number of seconds")),
         },
         ["generate"] => generate::run(),
+        ["claims"] => claims::run(),
         ["bench", rest @ ..] => bench::run(rest),
         _ => Err(USAGE.to_owned()),
     };

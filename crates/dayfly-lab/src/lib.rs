@@ -26,6 +26,7 @@
 //! ```
 
 pub mod capture;
+pub mod claims;
 pub mod identify;
 pub mod picture;
 pub mod scenario;

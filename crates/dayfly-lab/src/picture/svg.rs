@@ -2,9 +2,12 @@
 
 use std::fmt::Write;
 
+use dayfly_alloc::strategy::LinuxVersion;
+use dayfly_ports::Protocol;
+
 use super::axis::{number, ticks, time_ticks};
 use super::{is_one_place, ports};
-use crate::scenario::{Algorithm, Scenario};
+use crate::scenario::{Algorithm, Scenario, Via};
 use crate::simulate::Outcome;
 
 const WIDTH: f64 = 720.0;
@@ -124,7 +127,9 @@ impl Plot {
 
     /// Numbers along the vertical axis, and both axes.
     fn frame(self, drawing: &mut Drawing, unit: &str) {
-        for tick in ticks(self.most_y, 4) {
+        // There is no half of a port.
+        let whole = |tick: &f64| !unit.is_empty() || tick.fract() == 0.0;
+        for tick in ticks(self.most_y, 4).into_iter().filter(whole) {
             let y = self.y(tick);
             let faint = " stroke-opacity=\"0.25\"";
             drawing.line((LEFT, y), (WIDTH - RIGHT, y), GREY, faint);
@@ -136,7 +141,8 @@ impl Plot {
     fn tick_below(self, drawing: &mut Drawing, value: f64, words: &str) {
         let x = self.x(value);
         drawing.line((x, self.bottom), (x, self.bottom + 5.0), GREY, "");
-        drawing.words(x, self.bottom + 19.0, "middle", false, words);
+        let anchor = if x > WIDTH - 26.0 { "end" } else { "middle" };
+        drawing.words(x.min(WIDTH - 2.0), self.bottom + 19.0, anchor, false, words);
     }
 }
 
@@ -153,7 +159,7 @@ pub(super) fn occupancy(scenario: &Scenario, outcome: &Outcome) -> String {
     // The limit is drawn when it is near; otherwise it would flatten everything.
     let near = f64::from(fullest) > usable / 5.0;
     let all = number(usable);
-    let about = match (near, is_linux(scenario)) {
+    let about = match (near, has_cliff(scenario)) {
         (true, true) => format!("{what}; dashes: all {all}, and half, where searches turn slow"),
         (true, false) => format!("{what}; dashes: all {all}"),
         (false, _) => format!("{what}, of {all}"),
@@ -197,7 +203,7 @@ pub(super) fn occupancy(scenario: &Scenario, outcome: &Outcome) -> String {
         let dashes = " stroke-width=\"1.5\" stroke-dasharray=\"6 4\"";
         let y = plot.y(usable);
         drawing.line((LEFT, y), (WIDTH - RIGHT, y), GREY, dashes);
-        if is_linux(scenario) {
+        if has_cliff(scenario) {
             let y = plot.y(usable / 2.0);
             drawing.line((LEFT, y), (WIDTH - RIGHT, y), GREY, dashes);
         }
@@ -212,9 +218,14 @@ pub(super) fn occupancy(scenario: &Scenario, outcome: &Outcome) -> String {
     drawing.finished()
 }
 
-fn is_linux(scenario: &Scenario) -> bool {
-    let host = &scenario.hosts[scenario.workloads[0].host];
-    scenario.nat.is_none() && matches!(host.behaviour.algorithm, Algorithm::Linux(_))
+/// Whether the ports of one parity come first, and so a search turns slow at half.
+fn has_cliff(scenario: &Scenario) -> bool {
+    let work = &scenario.workloads[0];
+    let host = &scenario.hosts[work.host];
+    let Algorithm::Linux(version) = host.behaviour.algorithm else { return false };
+    let by_parity = !matches!(version, LinuxVersion::Before4_2 | LinuxVersion::From4_2);
+    let plain = work.protocol == Protocol::Tcp && matches!(work.via, Via::Connect | Via::Bind);
+    scenario.nat.is_none() && by_parity && plain && host.range.len() > 2
 }
 
 /// Every so many bars.

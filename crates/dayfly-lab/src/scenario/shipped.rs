@@ -29,4 +29,27 @@ macro_rules! shipped {
     };
 }
 
-shipped!["four-thousand-bsd"];
+shipped![
+    "four-thousand-bsd",
+    "four-thousand-linux",
+    "linux-default",
+    "bsd-range",
+    "iana-range",
+    "ftp-bsd",
+    "ftp-linux",
+    "ftp-passive-download",
+    "counter",
+    "steps-of-linux",
+    "random-start",
+    "one-port",
+    "windows-thousand",
+    "windows-default",
+    "windows-xp",
+    "linux-2-4",
+    "whole-range",
+    "dns",
+    "sctp",
+    "attack",
+    "keep-alive",
+    "subscribers-behind-nat",
+];
