@@ -153,6 +153,20 @@ fn size(source: Source<'_>, written: &Written, scenario: &Scenario) -> Resolved<
         );
         return Err(source.wrong(span, message).hint("lower count, addresses or passive_ports"));
     }
+    if let (Some(nat), Some(place)) = (&scenario.nat, &written.nat)
+        && u64::from(nat.addresses) * targets > MOST_PAIRS
+    {
+        let message = format!("more than {MOST_PAIRS} pairs of a public address and a destination");
+        return Err(source.wrong(place.span().start..place.span().start, message));
+    }
+    for (work, place) in scenario.workloads.iter().zip(&written.workload) {
+        if let (Pace::Parallel(parallel, _), Some(key)) = (work.pace, &place.get_ref().parallel)
+            && u64::from(parallel) * u64::from(scenario.hosts[work.host].count) > MOST_PAIRS
+        {
+            let message = format!("more than {MOST_PAIRS} at a time on all hosts");
+            return Err(source.wrong(key.span(), message));
+        }
+    }
     Ok(())
 }
 
