@@ -42,6 +42,7 @@ mod programs;
 mod scenario;
 mod server;
 mod socket;
+mod typed;
 mod witness;
 
 pub use drain::{Drained, drain, drain_bind};
@@ -56,4 +57,5 @@ pub use programs::programs;
 pub use scenario::{ACCEPTED_CLIENTS_FROM, Action, Ending, Scenario, Stage, Used};
 pub use server::Server;
 pub use socket::{Socket, SocketOptions, mapped};
+pub use typed::type_in;
 pub use witness::{Seen, Witness};

@@ -7,7 +7,8 @@ use dayfly_linux::observe::{Degradation, ObserveError};
 use dayfly_linux::probe::ProbeErrorKind;
 
 use crate::error::Failure;
-use crate::privilege::with_sudo;
+use crate::privilege::{program_as_root, with_sudo};
+use crate::quote::posix;
 
 /// Something that could not be seen.
 pub(crate) struct Note {
@@ -40,7 +41,8 @@ pub(crate) fn shell(netns: Option<&str>) -> Shell {
         }
         Some(name) => words.push(format!("ip netns exec {name}")),
     }
-    Shell::with_prefix(&words.join(" "))
+    let place = netns.map(|name| format!("--netns {}", posix(name))).unwrap_or_default();
+    Shell::with_prefix(&words.join(" ")).with_dayfly(&program_as_root(), &place)
 }
 
 /// The failure of a namespace that cannot be found or entered.

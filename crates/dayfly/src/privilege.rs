@@ -6,10 +6,22 @@ use crate::quote;
 
 /// This very command, through sudo, ready to be pasted into a shell.
 pub(crate) fn with_sudo() -> String {
-    // sudo has a search path of its own: name the program as it was found.
-    let program = env::current_exe().map(|path| path.display().to_string());
-    let program = program.unwrap_or_else(|_| "dayfly".to_owned());
     let arguments = env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
-    let words = std::iter::once(program).chain(arguments).map(|word| quote::posix(&word));
+    let words = std::iter::once(program()).chain(arguments.map(|word| quote::posix(&word)));
     format!("sudo {}", words.collect::<Vec<_>>().join(" "))
+}
+
+/// How dayfly is called where it needs privilege: with sudo, unless this user is root.
+pub(crate) fn program_as_root() -> String {
+    if rustix::process::geteuid().is_root() {
+        "dayfly".to_owned()
+    } else {
+        format!("sudo {}", program())
+    }
+}
+
+/// sudo has a search path of its own: the program as it was found.
+fn program() -> String {
+    let program = env::current_exe().map(|path| path.display().to_string());
+    quote::posix(&program.unwrap_or_else(|_| "dayfly".to_owned()))
 }

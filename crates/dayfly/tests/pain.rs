@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
 
-use dayfly_testkit::{Namespace, Server, SocketOptions, needs, privileged};
+use dayfly_testkit::{Namespace, Server, SocketOptions, needs, privileged, type_in};
 use serde_json::Value;
 
 const DAYFLY: &str = env!("CARGO_BIN_EXE_dayfly");
@@ -39,8 +39,7 @@ fn apply(answer: &Value, words: &str) {
     let remedies = answer["remedies"].as_array().unwrap();
     let mut actions = remedies.iter().map(|remedy| remedy["do"].as_str().unwrap());
     let action = actions.find(|action| action.contains(words)).unwrap();
-    let done = Command::new("sh").args(["-c", action]).stdout(Stdio::null()).status().unwrap();
-    assert!(done.success(), "{action}");
+    type_in(action, DAYFLY);
 }
 
 /// A Python program in the namespace that says one line and then waits until its input ends.
@@ -118,7 +117,7 @@ fn a_service_that_cannot_start_finds_the_thief_of_its_port() {
     assert_eq!(answer["holders"][0]["pid"], thief.child.id());
     assert_eq!(answer["holders"][0]["remote"], "127.0.0.1:443");
     assert!(answer["holders"][0]["command"].as_str().unwrap().contains("python3"));
-    apply(&answer, "ip_local_reserved_ports");
+    apply(&answer, "dayfly reserve 20004 ");
     apply(&answer, "ss --kill");
     assert_eq!(why(&namespace, "20004")["verdict"], "free");
     assert!(service_starts(&namespace, 20004));

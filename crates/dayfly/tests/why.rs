@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::process::{Command, Output, Stdio};
 
 use dayfly_linux::probe::Probe;
-use dayfly_testkit::{Namespace, Server, Socket, SocketOptions, drain, privileged};
+use dayfly_testkit::{Namespace, Server, Socket, SocketOptions, drain, privileged, type_in};
 use insta::assert_snapshot;
 use serde_json::Value;
 
@@ -82,8 +82,7 @@ fn apply(answer: &Value, contains: &str) {
     let remedies = answer["remedies"].as_array().unwrap();
     let mut commands = remedies.iter().map(|remedy| remedy["do"].as_str().unwrap());
     let command = commands.find(|command| command.contains(contains)).unwrap();
-    let done = Command::new("sh").args(["-c", command]).output().unwrap();
-    assert!(done.status.success(), "{command}: {}", String::from_utf8_lossy(&done.stderr));
+    type_in(command, DAYFLY);
 }
 
 fn offers(answer: &Value, words: &str) -> bool {
@@ -108,7 +107,7 @@ fn a_service_cannot_start_because_an_outgoing_connection_has_its_port() {
     assert_eq!(answer["port"]["bind"][0]["reuse_address"], "EADDRINUSE");
     assert_eq!(answer["useless"][0]["do"], "SO_REUSEADDR on the new socket");
 
-    apply(&answer, "ip_local_reserved_ports");
+    apply(&answer, "dayfly reserve 20050 ");
     drop(thief);
     let answer = why(&namespace, &["20050"]);
     assert_eq!(answer["verdict"], "free");
@@ -186,7 +185,7 @@ fn a_full_destination_gets_room_from_a_wider_range() {
     assert_eq!(answer["verdict"], "full");
     assert_eq!(answer["holders"].as_array().unwrap().len(), 100);
     assert_eq!(answer["holders"][99]["pid"], std::process::id());
-    apply(&answer, "ip_local_port_range");
+    apply(&answer, "dayfly set ");
     let answer = why(&namespace, &["127.0.0.1:443"]);
     assert_eq!(answer["verdict"], "room");
     assert_eq!(answer["remedies"].as_array().unwrap().len(), 0);

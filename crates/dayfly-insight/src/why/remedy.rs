@@ -32,6 +32,10 @@ pub struct Useless {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shell {
     prefix: String,
+    /// How dayfly itself is called; empty for its bare name.
+    program: String,
+    /// Where it is to look: ` --netns web`.
+    place: String,
 }
 
 impl Shell {
@@ -39,7 +43,22 @@ impl Shell {
     #[must_use]
     pub fn with_prefix(words: &str) -> Self {
         let prefix = if words.is_empty() { String::new() } else { format!("{words} ") };
-        Shell { prefix }
+        Shell { prefix, ..Shell::default() }
+    }
+
+    /// The same, in which dayfly is called by these words (`sudo /usr/bin/dayfly`) and followed by
+    /// those (`--netns web`).
+    #[must_use]
+    pub fn with_dayfly(self, program: &str, place: &str) -> Self {
+        let place = if place.is_empty() { String::new() } else { format!(" {place}") };
+        Shell { program: program.to_owned(), place, ..self }
+    }
+
+    /// A command of dayfly itself.
+    #[must_use]
+    pub fn dayfly(&self, words: &str) -> String {
+        let program = if self.program.is_empty() { "dayfly" } else { &self.program };
+        format!("{program} {words}{}", self.place)
     }
 
     /// The command as it is to be typed.
@@ -146,10 +165,9 @@ pub(super) fn of_destination(
     }
     if let Some(wide) = wider(range, settings) {
         offer(
-            shell
-                .sysctl("net.ipv4.ip_local_port_range", &format!("{} {}", wide.low(), wide.high())),
+            shell.dayfly(&format!("set {wide}")),
             format!(
-                "{} ports more for every destination. Reserve the ports of this host's services first (net.ipv4.ip_local_reserved_ports)",
+                "{} ports more for every destination. It refuses as long as a service listens inside the wider range on a port that is not reserved, and names the ports",
                 wide.len() - range.len()
             ),
         );
@@ -242,12 +260,10 @@ pub(super) fn of_port(answer: &PortAnswer, settings: &Settings, shell: &Shell) -
         PortVerdict::FreeUntilTaken | PortVerdict::Free => {}
     }
     if !answer.handed_out.is_empty() {
-        let mut reserved = settings.reserved.clone();
-        reserved.insert(port);
         offer(
-            shell.sysctl("net.ipv4.ip_local_reserved_ports", &reserved.to_string()),
+            shell.dayfly(&format!("reserve {port}")),
             format!(
-                "no outgoing connection is given port {port} any more, while a service can still bind it. The same line in a file of /etc/sysctl.d keeps it after a reboot"
+                "no outgoing connection is given port {port} any more, while a service can still bind it; on the host itself also after a boot"
             ),
         );
     }
@@ -312,6 +328,9 @@ mod tests {
             "sudo ip netns exec web sysctl -w 'net.ipv4.ip_local_port_range=1024 65535'"
         );
         assert_eq!(Shell::default().sysctl("a.b", "1"), "sysctl -w a.b=1");
+        assert_eq!(Shell::default().dayfly("reserve 80"), "dayfly reserve 80");
+        let shell = shell.with_dayfly("sudo /opt/dayfly", "--netns web");
+        assert_eq!(shell.dayfly("reserve 80"), "sudo /opt/dayfly reserve 80 --netns web");
     }
 
     #[test]

@@ -28,10 +28,7 @@ fn check(evidence: &Evidence) -> Vec<Found> {
                 ),
             )
             .remedy(
-                namespace.shell.sysctl(
-                    "net.ipv4.ip_local_port_range",
-                    &format!("1024 {}", range.high().max(Port::new(1025))),
-                ),
+                namespace.shell.dayfly(&format!("set 1024-{}", range.high().max(Port::new(1025)))),
                 "system ports stay with the services; under 1,024 ports fewer",
             )
         })
@@ -49,6 +46,6 @@ mod tests {
         assert!(check(&on(namespace(vec![]))).is_empty());
         let found = check(&on(with_range("512-65535")));
         let action = &found[0].remedies[0].action;
-        assert!(action.contains("'net.ipv4.ip_local_port_range=1024 65535'"), "{found:?}");
+        assert!(action.contains("dayfly set 1024-65535"), "{found:?}");
     }
 }

@@ -63,17 +63,13 @@ const SHOWN: usize = 10;
 
 /// The remedy for ports that services need: reserve them, beside what is reserved already.
 fn reserve(found: Found, namespace: &NamespaceEvidence, ports: &PortSet) -> Found {
-    let merged = &*namespace.headroom.settings.reserved | ports;
-    let list = merged.to_string();
-    found
-        .remedy(
-            namespace.shell.sysctl("net.ipv4.ip_local_reserved_ports", &list),
-            "outgoing connections no longer take these ports; binding to them still works",
-        )
-        .remedy(
-            format!("write `net.ipv4.ip_local_reserved_ports = {list}` to a file in /etc/sysctl.d"),
-            "the same after the next boot",
-        )
+    let when = if namespace.is_host { ", now and after each boot" } else { "" };
+    found.remedy(
+        namespace.shell.dayfly(&format!("reserve {ports}")),
+        format!(
+            "outgoing connections no longer take these ports{when}; binding to them still works"
+        ),
+    )
 }
 
 #[cfg(test)]

@@ -25,10 +25,7 @@ fn check(evidence: &Evidence) -> Vec<Found> {
                 ),
             )
             .remedy(
-                namespace.shell.sysctl(
-                    "net.ipv4.ip_local_port_range",
-                    &format!("{} {}", better.low(), better.high()),
-                ),
+                namespace.shell.dayfly(&format!("set {better}")),
                 "every port can be found; the kernel's warning in the log goes away",
             )
         })
@@ -53,7 +50,7 @@ mod tests {
         assert!(check(&on(namespace(vec![]))).is_empty());
         assert!(check(&on(with_range("40000-40000"))).is_empty());
         let action = |range| check(&on(with_range(range)))[0].remedies[0].action.clone();
-        assert!(action("32768-61000").ends_with("=32768 61001'"));
-        assert!(action("1025-65535").ends_with("=1025 65534'"));
+        assert!(action("32768-61000").ends_with("set 32768-61001"));
+        assert!(action("1025-65535").ends_with("set 1025-65534"));
     }
 }

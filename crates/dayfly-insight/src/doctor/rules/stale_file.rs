@@ -39,7 +39,7 @@ fn finding(evidence: &Evidence) -> Option<Found> {
     (filed != range).then(|| {
         Found::on_host(format!("the kernel has {range}, {place} says {filed}"))
             .remedy(
-                host.shell.sysctl(KEY, &format!("{} {}", filed.low(), filed.high())),
+                host.shell.dayfly(&format!("set {filed} --runtime")),
                 "the range of the file now, as after the next boot",
             )
             .remedy(

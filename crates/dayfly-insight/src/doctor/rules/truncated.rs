@@ -52,9 +52,8 @@ fn finding(evidence: &Evidence) -> Option<Found> {
                 "the list has {size} bytes; one write takes {PAGE}, and `sysctl -p` writes once"
             ))
             .remedy(
-                "write the list in pieces of less than a page, ended at a comma, to one open \
-                 descriptor of /proc/sys/net/ipv4/ip_local_reserved_ports",
-                "later writes to the same descriptor add to the list",
+                host.shell.command("systemctl restart systemd-sysctl"),
+                "systemd-sysctl writes on until the list is whole; at boot it does so by itself",
             )
             .remedy(
                 "name spans instead of single ports in the file",
