@@ -12,7 +12,8 @@
  *   bind=ADDRESS      bind to the address first, port 0        port=N   and to this port
  *   no-port           with IP_BIND_ADDRESS_NO_PORT
  *   requests=N        one after the other, closed by the client; prints how many were answered
- *   seconds=S         the same for so long; a refusal for want of a port is tried again
+ *   seconds=S         the same for so long; a refusal for want of a port is tried again; prints how
+ *                     many were answered in each second
  *   turns=B           for every byte on standard input, B times socket() and connect(), closed with
  *                     a reset; prints the nanoseconds of each
  *
@@ -45,7 +46,7 @@ union address {
 
 static const char *call;
 static union address destination, source;
-static int binds, no_port;
+static int binds, no_port, silent;
 static char answers[MOST][80];
 
 static int is(const char *word) { return strcmp(call, word) == 0; }
@@ -71,7 +72,10 @@ static void parse(union address *address, const char *text, int port) {
 }
 
 static int fail(const char *name) {
-    fprintf(stderr, "%s: %s\n", name, strerror(errno));
+    int why = errno;
+    if (!silent || why != EADDRNOTAVAIL)
+        fprintf(stderr, "%s: %s\n", name, strerror(why));
+    errno = why;
     return -1;
 }
 
@@ -170,22 +174,41 @@ static double now(void) {
     return time.tv_sec * 1e9 + time.tv_nsec;
 }
 
-static int requests(long count, double seconds) {
-    double end = now() + seconds * 1e9;
-    long done = 0;
+/* 0 when answered, -1 when not. */
+static int request(void) {
     char answer[80];
-    while (seconds > 0 ? now() < end : done < count) {
-        int fd = open_one(1);
-        if (fd < 0 && seconds > 0 && errno == EADDRNOTAVAIL)
-            continue;
-        if (fd < 0 || receive(fd, answer, sizeof answer) < 0) {
+    int fd = open_one(1);
+    if (fd < 0 || receive(fd, answer, sizeof answer) < 0)
+        return -1;
+    /* Until the server has closed as well, the connection is not over, and its port taken. */
+    shutdown(fd, SHUT_WR);
+    int rest = recv(fd, answer, sizeof answer, 0);
+    close(fd);
+    return rest;
+}
+
+static int requests(long count) {
+    for (long done = 0; done < count; done++)
+        if (request() < 0) {
             fprintf(stderr, "after %ld\n", done);
             return 1;
         }
-        close(fd);
-        done++;
+    printf("%ld\n", count);
+    return 0;
+}
+
+static int for_seconds(int seconds) {
+    double begun = now();
+    silent = 1;
+    for (int second = 1; second <= seconds; second++) {
+        long done = 0;
+        while (now() < begun + second * 1e9)
+            if (request() == 0)
+                done++;
+            else if (errno != EADDRNOTAVAIL)
+                return 1;
+        printf("%ld\n", done);
     }
-    printf("%ld\n", done);
     return 0;
 }
 
@@ -210,9 +233,8 @@ static int turns(int batch) {
 }
 
 int main(int argc, char **argv) {
-    int count = 1, threads = 0, batch = 0, port = 0;
+    int count = 1, threads = 0, batch = 0, port = 0, seconds = 0;
     long sequence = 0;
-    double seconds = 0;
     const char *from = NULL;
     if (argc < 4) {
         fprintf(stderr, "usage: client CALL ADDRESS PORT [WORD...]\n");
@@ -229,7 +251,7 @@ int main(int argc, char **argv) {
         else if (!strncmp(argv[i], "port=", 5)) port = atoi(value);
         else if (!strcmp(argv[i], "no-port")) no_port = 1;
         else if (!strncmp(argv[i], "requests=", 9)) sequence = atol(value);
-        else if (!strncmp(argv[i], "seconds=", 8)) seconds = atof(value);
+        else if (!strncmp(argv[i], "seconds=", 8)) seconds = atoi(value);
         else if (!strncmp(argv[i], "turns=", 6)) batch = atoi(value);
         else {
             fprintf(stderr, "client: what is %s?\n", argv[i]);
@@ -242,8 +264,10 @@ int main(int argc, char **argv) {
     }
     if (batch)
         return turns(batch);
-    if (sequence || seconds > 0)
-        return requests(sequence, seconds);
+    if (seconds)
+        return for_seconds(seconds);
+    if (sequence)
+        return requests(sequence);
     if (count > MOST)
         return 2;
     many(count, threads);

@@ -1,4 +1,4 @@
-// The client of client.c in Go; see there. Words: count, requests, seconds, turns.
+// The client of client.c in Go; see there. Words: count, requests, turns.
 //
 // Statically linked and with its own system calls, so nothing can come between it and the kernel
 // inside its process. connect and udp go through the package net, whose sockets never block;
@@ -7,7 +7,6 @@ package main
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -100,28 +99,23 @@ func answer(client io.Reader) string {
 	return string(buffer[:got])
 }
 
-func requests() {
-	count, _ := strconv.Atoi(words["requests"])
-	seconds, _ := strconv.ParseFloat(words["seconds"], 64)
-	end := time.Now().Add(time.Duration(seconds * 1e9))
-	done := 0
-	for (seconds > 0 && time.Now().Before(end)) || (seconds == 0 && done < count) {
+func requests(count int) {
+	for i := 0; i < count; i++ {
 		client, err := open(true)
-		if seconds > 0 && errors.Is(err, syscall.EADDRNOTAVAIL) {
-			continue
-		}
 		if err != nil {
 			fail(err)
 		}
 		answer(client)
+		if connection, ok := client.(*net.TCPConn); ok {
+			connection.CloseWrite()
+			io.ReadAll(client)
+		}
 		client.Close()
-		done++
 	}
-	fmt.Println(done)
+	fmt.Println(count)
 }
 
-func turns() {
-	batch, _ := strconv.Atoi(words["turns"])
+func turns(batch int) {
 	input, output := bufio.NewReader(os.Stdin), bufio.NewWriter(os.Stdout)
 	for {
 		if _, err := input.ReadByte(); err != nil {
@@ -150,17 +144,21 @@ func main() {
 		name, value, _ := strings.Cut(word, "=")
 		words[name] = value
 	}
+	number := func(name string) int {
+		number, _ := strconv.Atoi(words[name])
+		return number
+	}
 	if words["turns"] != "" {
-		turns()
+		turns(number("turns"))
 		return
 	}
-	if words["requests"]+words["seconds"] != "" {
-		requests()
+	if words["requests"] != "" {
+		requests(number("requests"))
 		return
 	}
 	count := 1
 	if words["count"] != "" {
-		count, _ = strconv.Atoi(words["count"])
+		count = number("count")
 	}
 	clients := make([]io.ReadWriteCloser, count)
 	for i := range clients {

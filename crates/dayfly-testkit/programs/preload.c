@@ -1,7 +1,7 @@
 /*
  * The usual answer to "force the source port": a library that is loaded before the others and binds
  * a socket before the program's connect() goes on. SOURCE_PORT says the port. A peer to compare
- * with; it is as good as such libraries get (SO_REUSEADDR, both families, TCP only).
+ * with: it does what the usual ones do, with SO_REUSEADDR, for both families, for TCP.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

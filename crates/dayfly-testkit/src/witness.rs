@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::pipe::pipe;
+use rustix::pipe::{PipeFlags, pipe_with};
 
 /// One client, as the server saw it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl Witness {
         listener.set_nonblocking(true)?;
         let datagrams = UdpSocket::bind(local)?;
         datagrams.set_nonblocking(true)?;
-        let (stopped, stop) = pipe()?;
+        let (stopped, stop) = pipe_with(PipeFlags::CLOEXEC)?;
         let seen = Arc::new(Mutex::new(Vec::new()));
         let mut desk = Desk { listener, datagrams, stopped, open: Vec::new(), seen: seen.clone() };
         let thread = std::thread::spawn(move || desk.serve());

@@ -5,6 +5,7 @@ mod alloc;
 mod bare;
 mod identify;
 mod process;
+mod run;
 mod show;
 
 use crate::shell::Done;
@@ -20,6 +21,7 @@ const BENCHES: &[Bench] = &[
         "what `dayfly identify` costs next to reading bytes and to tcpdump",
         identify::run,
     ),
+    ("run", "what `dayfly run` adds to a connection and a start, and what it gains", run::run),
     ("show", "what `dayfly show` costs next to a bare dump and `ss -tan`", show::run),
 ];
 

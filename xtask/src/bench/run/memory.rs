@@ -1,0 +1,61 @@
+//! What stays beside the program while it runs.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use dayfly_testkit::Namespace;
+
+use super::{Measured, Programs, Promise, command};
+
+const MOST_KIB: u64 = 2048;
+
+/// The sum over every process that runs the command: what is resident, files included, and what is
+/// nobody else's.
+pub(super) fn measure(programs: &Programs) -> Measured {
+    let namespace = Namespace::new();
+    println!("memory of what supervises, KiB: resident, of that not from files, processes");
+    let mut promises = Vec::new();
+    for via in ["seccomp", "bpf"] {
+        let mut words = programs.before(&format!("--via {via} --port 63999"));
+        words.extend(["sh", "-c", "echo; read line"].map(str::to_owned));
+        let mut child = command(&namespace, &words)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("{words:?} does not run: {error}"))?;
+        if let Some(output) = child.stdout.take() {
+            // It runs, so everything is in place.
+            let _ = BufReader::new(output).read_line(&mut String::new());
+        }
+        let all = supervisors(programs);
+        let sum = |name: &str| all.iter().filter_map(|path| field(path, name)).sum::<u64>();
+        let (resident, own) = (sum("VmRSS:"), sum("RssAnon:"));
+        drop(child.stdin.take());
+        let _ = child.wait();
+        println!("  {via:<28} {resident:>7} {own:>7} {:>7}", all.len());
+        promises.push(Promise {
+            what: format!("{via}: {resident} KiB beside the program, at most {MOST_KIB}"),
+            kept: resident <= MOST_KIB && !all.is_empty(),
+        });
+    }
+    Ok(promises)
+}
+
+fn supervisors(programs: &Programs) -> Vec<String> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    entries
+        .flatten()
+        .filter(|entry| {
+            fs::read_link(entry.path().join("exe")).is_ok_and(|program| program == programs.dayfly)
+        })
+        .map(|entry| entry.path().display().to_string())
+        .collect()
+}
+
+/// A line of `/proc/PID/status` (proc_pid_status(5)), in KiB.
+fn field(path: &str, name: &str) -> Option<u64> {
+    let status = fs::read_to_string(format!("{path}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_whitespace().next()?.parse().ok()
+}
