@@ -88,17 +88,19 @@ fn sleeps(stand: &Stand) -> bool {
     })
 }
 
-/// Memory that is nobody else's and no copy of a file, in KiB (`RssAnon` of proc_pid_status(5)).
+/// Memory that is no copy of a file, in KiB; what several processes have in common is divided among
+/// them (`Pss_Anon` of proc_pid_smaps(5)).
 fn own_memory(path: &str) -> u64 {
-    field(path, "RssAnon:").split_whitespace().next().unwrap().parse().unwrap()
+    let value = field(&format!("{path}/smaps_rollup"), "Pss_Anon:");
+    value.split_whitespace().next().unwrap().parse().unwrap()
 }
 
 /// How often it was given the processor.
 fn wakings(path: &str) -> String {
-    field(path, "voluntary_ctxt_switches:")
+    field(&format!("{path}/status"), "voluntary_ctxt_switches:")
 }
 
 fn field(path: &str, name: &str) -> String {
-    let status = fs::read_to_string(format!("{path}/status")).unwrap();
-    status.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned()
+    let text = fs::read_to_string(path).unwrap();
+    text.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned()
 }

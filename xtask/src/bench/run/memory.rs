@@ -10,11 +10,13 @@ use super::{Measured, Programs, Promise, command};
 
 const MOST_KIB: u64 = 2048;
 
-/// The sum over every process that runs the command: what is resident, files included, and what is
-/// nobody else's.
+/// The sum over every process that runs the command; what several have in common, files included, is
+/// divided among them.
 pub(super) fn measure(programs: &Programs) -> Measured {
     let namespace = Namespace::new();
-    println!("memory of what supervises, KiB: resident, of that not from files, processes");
+    println!(
+        "memory of what stays beside the program, KiB: all, of that not from files, processes"
+    );
     let mut promises = Vec::new();
     for via in ["seccomp", "bpf"] {
         let mut words = programs.before(&format!("--via {via} --port 63999"));
@@ -30,13 +32,13 @@ pub(super) fn measure(programs: &Programs) -> Measured {
         }
         let all = supervisors(programs);
         let sum = |name: &str| all.iter().filter_map(|path| field(path, name)).sum::<u64>();
-        let (resident, own) = (sum("VmRSS:"), sum("RssAnon:"));
+        let (all_memory, own) = (sum("Pss:"), sum("Pss_Anon:"));
         drop(child.stdin.take());
         let _ = child.wait();
-        println!("  {via:<28} {resident:>7} {own:>7} {:>7}", all.len());
+        println!("  {via:<28} {all_memory:>7} {own:>7} {:>7}", all.len());
         promises.push(Promise {
-            what: format!("{via}: {resident} KiB beside the program, at most {MOST_KIB}"),
-            kept: resident <= MOST_KIB && !all.is_empty(),
+            what: format!("{via}: {all_memory} KiB beside the program, at most {MOST_KIB}"),
+            kept: all_memory <= MOST_KIB && !all.is_empty(),
         });
     }
     Ok(promises)
@@ -53,9 +55,9 @@ fn supervisors(programs: &Programs) -> Vec<String> {
         .collect()
 }
 
-/// A line of `/proc/PID/status` (proc_pid_status(5)), in KiB.
+/// A line of `/proc/PID/smaps_rollup` (proc_pid_smaps(5)), in KiB.
 fn field(path: &str, name: &str) -> Option<u64> {
-    let status = fs::read_to_string(format!("{path}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    let text = fs::read_to_string(format!("{path}/smaps_rollup")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_whitespace().next()?.parse().ok()
 }
