@@ -26,7 +26,7 @@ pub(crate) fn draft(performed: &Performed, screen: Screen) -> String {
         }
         let when = match difference.when {
             "" => String::new(),
-            when => format!("{:9}", format!("{when}:")),
+            when => format!("{:8} ", format!("{when}:")),
         };
         wrapped(&mut text, &format!("    {when}{}", change(difference)), "      ", screen);
     }
