@@ -2,6 +2,7 @@
 
 use dayfly_ports::{PortRange, PortSet, Protocol};
 
+use crate::ms_rpc::RpcPorts;
 use crate::{Slot, System};
 
 /// What a host's commands told. What they did not tell is absent, not assumed.
@@ -15,6 +16,8 @@ pub struct Current {
     pub floor: Option<u16>,
     /// The entries of HP-UX' nddconf; none if the text did not tell.
     pub nddconf: Option<String>,
+    /// Windows' second range, that of MS-RPC; none if the text did not tell.
+    pub rpc: Option<RpcPorts>,
 }
 
 /// One range that was shown, or half of it.
@@ -84,6 +87,6 @@ impl Current {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.ranges.is_empty() && self.reserved.is_empty()
+        self.ranges.is_empty() && self.reserved.is_empty() && self.rpc.is_none()
     }
 }

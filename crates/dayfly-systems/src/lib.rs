@@ -32,6 +32,7 @@ mod current;
 mod edit;
 pub mod identify;
 mod init_script;
+pub mod ms_rpc;
 pub mod order;
 mod plan;
 mod read;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use dayfly_ports::{PortRange, PortSet, Protocol};
 
+use crate::ms_rpc::RpcPorts;
 use crate::plan::{Change, Job};
 use crate::remark::Remark;
 use crate::system::{Rules, TCP, UDP, always};
@@ -67,6 +68,7 @@ impl Rules for Windows {
         let current = Current {
             ranges: system.slots.iter().filter_map(range).collect(),
             reserved: reserved.into_iter().flatten().collect(),
+            rpc: RpcPorts::read(text),
             ..Current::default()
         };
         if current.is_empty() { Err(ReadError::nothing(system)) } else { Ok(current) }

@@ -5,6 +5,7 @@
 use dayfly_ports::{PortRange, PortSet};
 
 use super::kernel_list;
+use crate::ms_rpc::RpcPorts;
 use crate::plan::{Change, Job};
 use crate::remark::Remark;
 use crate::system::{Rules, TCP_UDP, always};
@@ -65,6 +66,7 @@ impl Rules for WindowsXp {
         Ok(Current {
             ranges: vec![Found { slot, low: Some(LOW), high, boot: (None, top) }],
             reserved: vec![Reserved { protocols: TCP_UDP, ports: Box::new(reserved) }],
+            rpc: RpcPorts::read(text),
             ..Current::default()
         })
     }

@@ -59,6 +59,10 @@ pub(crate) fn text(report: &Report, top: Option<usize>, screen: Screen) -> Strin
             if reserved.ports.is_empty() { "none".to_owned() } else { reserved.ports.to_string() };
         wrapped(&mut text, &format!("reserved for {}: {ports}", names.join(", ")), "  ", screen);
     }
+    if let Some(rpc) = &report.current.rpc {
+        let line = format!("MS-RPC: {}, by the registry, apart from the ranges above", rpc.ports);
+        wrapped(&mut text, &line, "  ", screen);
+    }
     if let Some(found) = &report.usage {
         usage(&mut text, found, top.unwrap_or(ROWS), screen);
     }

@@ -21,6 +21,7 @@ pub(crate) struct Document {
     ranges: Vec<RangeObject>,
     reserved: Vec<ReservedObject>,
     unprivileged_floor: Option<u16>,
+    ms_rpc: Option<String>,
     usage: Option<UsageObject>,
     degraded: Vec<NoteObject>,
 }
@@ -96,6 +97,7 @@ impl Document {
             ranges: report.current.ranges.iter().map(range).collect(),
             reserved: reserved.collect(),
             unprivileged_floor: report.current.floor,
+            ms_rpc: report.current.rpc.as_ref().map(|rpc| rpc.ports.to_string()),
             usage: report.usage.as_ref().map(|found| usage(found, top.unwrap_or(usize::MAX))),
             degraded: report.degraded.iter().map(note).collect(),
         }

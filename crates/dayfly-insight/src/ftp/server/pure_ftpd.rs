@@ -1,8 +1,12 @@
 //! Pure-FTPd: lines `Name value`, a folder with a file for each name, or the options of
 //! `pure-ftpd(8)` (1.0.50). [`launch`](super::launch) turns options into lines.
 
+use dayfly_ports::PortRange;
+
 use super::{DATA, Passive, Product, ServerConfig, span};
 
+/// What it picks from when nobody limits it: seen of 1.0.50, whatever the system's range is.
+const UNLIMITED: (u16, u16) = (1024, 65535);
 /// Clients at a time, unless told otherwise (`-c`).
 const MAX_CLIENTS: u32 = 50;
 
@@ -16,6 +20,9 @@ pub(super) fn recognises(line: &str) -> bool {
 pub(super) fn read(file: &str, text: &str) -> ServerConfig {
     let mut config = ServerConfig::new(Product::PureFtpd, file);
     config.active = Some(DATA);
+    if let Ok(range) = PortRange::new(UNLIMITED.0, UNLIMITED.1) {
+        config.passive = Passive::Own(range);
+    }
     let mut clients = MAX_CLIENTS;
     for line in text.lines().map(str::trim).filter(|line| !line.starts_with('#')) {
         let mut words = line.split(|c: char| c.is_whitespace() || c == ':' || c == '=');
@@ -64,6 +71,7 @@ mod tests {
         assert_eq!((found.max_clients, found.ignored.len()), (Some(5), 1));
         assert_eq!(found.address.as_deref(), Some("192.0.2.1"));
         let found = read("f", "#PassivePortRange 1 2\nPassivePortRange 5\n");
-        assert_eq!((found.passive, found.ignored.len()), (Passive::System, 1));
+        let unlimited = Passive::Own("1024-65535".parse().unwrap());
+        assert_eq!((found.passive, found.ignored.len()), (unlimited, 1));
     }
 }
