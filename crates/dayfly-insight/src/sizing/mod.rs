@@ -11,7 +11,7 @@
 //!
 //! let load = Load { rate: 400.0, duration: 0.5, hold: 60.0, destinations: 1 };
 //! let plan = plan(&load, &Supply::of_host(28_232, 1), &Goal::default());
-//! assert_eq!(plan.demand, Some(Demand { mean: 24_200.0, peak: 24_683 }));
+//! assert_eq!(plan.demand, Some(Demand { mean: 24_200.0, peak: 24_682 }));
 //! assert!(!plan.fits, "more than 80 % of the ports");
 //! assert_eq!(plan.addresses, Some(2));
 //! ```
