@@ -1,6 +1,8 @@
 //! What `dayfly run` prints: a sentence for each connection that missed, a table at the end.
 
 use std::fmt::Write;
+use std::io;
+use std::net::IpAddr;
 
 use dayfly_pin::{Cause, Event, Outcome, Via};
 use dayfly_ports::Port;
@@ -18,17 +20,111 @@ pub(crate) const fn via(via: Via) -> &'static str {
     }
 }
 
-/// The sentence about a connection that could not have one of the ports.
-pub(crate) fn missed(event: &Event, cause: Cause, port: Option<Port>, refused: bool) -> String {
-    let port = port.map_or_else(|| "port".to_owned(), |port| format!("source port {port}"));
-    let error = std::io::Error::from_raw_os_error(cause.errno());
-    let end = if refused {
-        format!("connect() got {error}")
-    } else {
-        "it goes out from another port".to_owned()
+/// A connection that missed, and what was found out about it.
+pub(crate) struct Miss<'a> {
+    pub(crate) event: &'a Event,
+    pub(crate) cause: Cause,
+    pub(crate) port: Option<Port>,
+    pub(crate) refused: bool,
+    /// Whether there is but one port to choose from.
+    pub(crate) single: bool,
+    /// The source address that is wanted.
+    pub(crate) address: Option<IpAddr>,
+    /// Who is in the way.
+    pub(crate) held: Option<String>,
+}
+
+/// The sentences about a connection that could not have one of the ports.
+pub(crate) fn missed(miss: &Miss<'_>) -> String {
+    let Miss { event, cause, refused, single, .. } = miss;
+    let port = miss.port.map_or_else(|| "?".to_owned(), |port| port.to_string());
+    let there =
+        event.destination.map_or_else(|| "its destination".to_owned(), |there| there.to_string());
+    let (pid, program) = (event.thread, &event.program);
+    let range = "give it more ports with --range";
+    let (what, hint) = match cause {
+        Cause::InUse => {
+            let held = miss.held.clone().unwrap_or_else(|| {
+                format!("a socket that is gone or cannot be seen (`dayfly why {port}`)")
+            });
+            if *single {
+                (format!("source port {port}: in use by {held}"), range)
+            } else {
+                let what = format!("every source port is in use; {port} by {held}");
+                (what, "give it more ports with a wider --range")
+            }
+        }
+        Cause::SameDestination => {
+            let held = miss.held.as_ref().map(|held| format!(", {held}")).unwrap_or_default();
+            let all = if *single { port.clone() } else { format!("every port, {port} too,") };
+            (
+                format!(
+                    "{all} already has a live connection to {there}{held}; one port = one \
+                     connection per destination"
+                ),
+                range,
+            )
+        }
+        Cause::TimeWait { seconds } => (
+            format!("{port} -> {there} is in TIME_WAIT for {seconds} s and TCP timestamps are off"),
+            "use --range, or sysctl -w net.ipv4.tcp_timestamps=1",
+        ),
+        Cause::Itself => (
+            format!(
+                "destination {there} equals the forced source port on this host: it would connect \
+                 to itself"
+            ),
+            "choose another --port",
+        ),
+        Cause::Privilege => (
+            format!("port {port} needs CAP_NET_BIND_SERVICE"),
+            "run as root, or choose ports from net.ipv4.ip_unprivileged_port_start on",
+        ),
+        Cause::NotHere => {
+            let address = miss.address.map(|address| address.to_string());
+            let address = address.unwrap_or_else(|| "the source address".to_owned());
+            (format!("{address} is not an address of this host"), "`ip address` lists them")
+        }
+        Cause::Family => {
+            let address = miss.address.map(|address| address.to_string()).unwrap_or_default();
+            (
+                format!("{there} is of another family than the source address {address}"),
+                "name --destination, or have the command use one family only",
+            )
+        }
+        Cause::Unreadable => (
+            format!("pid {pid} ({program}) is setuid or non-dumpable: port not forced"),
+            "run as root",
+        ),
+        Cause::Other(number) => {
+            let error = io::Error::from_raw_os_error(*number);
+            (format!("source port {port}: bind() says {error}"), "")
+        }
     };
-    let to = event.destination.map(|there| format!(" to {there}")).unwrap_or_default();
-    format!("dayfly: {port}{to}: {}; {end}", cause.name())
+    let name = name_of(cause.errno());
+    let end = if *refused {
+        format!("connect() got {name}")
+    } else if *cause == Cause::Unreadable {
+        "its connections go out from other ports".to_owned()
+    } else {
+        format!("the connection of {program} ({pid}) goes out from another port")
+    };
+    let mut text = format!("{} {what}; {end}", paint(style::WARN, "dayfly:"));
+    if !hint.is_empty() {
+        let _ = write!(text, "\n{} {hint}", paint(style::GOOD, "hint:"));
+    }
+    text
+}
+
+/// The name that manual pages have for an error.
+fn name_of(errno: i32) -> String {
+    match errno {
+        libc::EADDRINUSE => "EADDRINUSE".to_owned(),
+        libc::EADDRNOTAVAIL => "EADDRNOTAVAIL".to_owned(),
+        libc::EACCES => "EACCES".to_owned(),
+        libc::EPERM => "EPERM".to_owned(),
+        other => io::Error::from_raw_os_error(other).to_string(),
+    }
 }
 
 /// The table at the end.

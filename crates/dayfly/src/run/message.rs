@@ -1,26 +1,44 @@
 //! What a person reads when a connection could not have one of the ports.
+//!
+//! The library tells what happened; who is in the way, and for how long, is found the way `why`
+//! finds it, at the moment that it is said.
 
 use std::collections::BTreeSet;
 use std::io::Write;
+use std::net::{IpAddr, SocketAddr};
 
-use dayfly_pin::{Event, Outcome, Via};
+use dayfly_pin::{Cause, Event, Outcome};
 
 use super::args::RunArgs;
 use crate::render;
+use crate::render::run::Miss;
+use crate::why::holder;
 
 /// So many different messages are printed.
 const MOST: usize = 20;
 
+/// What makes two messages the same: the cause's name, the port, and where to.
+type Key = (&'static str, Option<u16>, Option<SocketAddr>);
+
 /// Prints each message once, on standard error.
 pub(super) struct Messages {
     quiet: bool,
-    said: BTreeSet<String>,
+    /// Whether there is but one port to choose from.
+    single: bool,
+    address: Option<IpAddr>,
+    said: BTreeSet<Key>,
     more: u64,
 }
 
 impl Messages {
-    pub(super) fn new(args: &RunArgs, _via: Via) -> Self {
-        Messages { quiet: args.quiet, said: BTreeSet::new(), more: 0 }
+    pub(super) fn new(args: &RunArgs) -> Self {
+        Messages {
+            quiet: args.quiet,
+            single: args.port.is_some(),
+            address: args.address,
+            said: BTreeSet::new(),
+            more: 0,
+        }
     }
 
     pub(super) fn missed(&mut self, event: &Event) {
@@ -28,13 +46,35 @@ impl Messages {
         if self.quiet {
             return;
         }
-        let message = render::run::missed(event, cause, port, refused);
-        if self.said.contains(&message) || self.said.len() >= MOST {
+        // Of many ports, which one was tried last says nothing; nor does the destination of what
+        // does not depend on it.
+        let by_destination = matches!(cause, Cause::SameDestination | Cause::TimeWait { .. });
+        let key = (
+            cause.name(),
+            port.filter(|_| self.single).map(Into::into),
+            event.destination.filter(|_| by_destination),
+        );
+        if self.said.len() >= MOST || !self.said.insert(key) {
             self.more += 1;
             return;
         }
-        let _ = writeln!(anstream::stderr(), "{message}");
-        self.said.insert(message);
+        let held = port.and_then(|port| match cause {
+            Cause::InUse => holder::of_port(event.protocol, port, None),
+            Cause::SameDestination | Cause::TimeWait { .. } => {
+                holder::of_port(event.protocol, port, event.destination)
+            }
+            _ => None,
+        });
+        let miss = Miss {
+            event,
+            cause,
+            port,
+            refused,
+            single: self.single,
+            address: self.address,
+            held: held.map(|held| held.sentence()),
+        };
+        let _ = writeln!(anstream::stderr(), "{}", render::run::missed(&miss));
     }
 
     pub(super) fn end(&self) {

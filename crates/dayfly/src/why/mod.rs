@@ -1,6 +1,7 @@
 //! `dayfly why`: who holds a port, or why a destination cannot be reached any more.
 
 mod destination;
+pub(crate) mod holder;
 mod oracle;
 mod port;
 mod report;
