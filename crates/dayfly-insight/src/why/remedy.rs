@@ -99,6 +99,10 @@ pub(super) fn of_destination(
                 row.free
             ),
         );
+        offer(
+            WHOLE_RANGE_RUN.to_owned(),
+            "the same for a program that cannot be changed: start it so, CMD being the command with its arguments. It needs no privilege".to_owned(),
+        );
     }
     if classes.time_wait > 0 && classes.time_wait * 2 >= row.used {
         offer(
@@ -300,6 +304,9 @@ fn granted_with_reuse(answer: &PortAnswer) -> bool {
     let granted = |trial: &BindTrial| trial.reuse_address == Some(BindOutcome::Granted);
     answer.trials.iter().filter(refused).all(granted)
 }
+
+/// What starts an unmodified program with the same option.
+pub(crate) const WHOLE_RANGE_RUN: &str = "dayfly run --whole-range -- CMD";
 
 /// The call in C; the value is high port and low port in one 32-bit number.
 pub(crate) fn whole_range_call(range: PortRange) -> String {

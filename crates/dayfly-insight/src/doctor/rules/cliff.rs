@@ -1,7 +1,7 @@
 //! A destination has used up the ports that connect() tries first.
 
 use crate::doctor::{Evidence, Found, Rule, Severity};
-use crate::why::whole_range_call;
+use crate::why::{WHOLE_RANGE_RUN, whole_range_call};
 use dayfly_ports::Protocol;
 
 pub(super) const RULE: Rule = Rule {
@@ -34,6 +34,10 @@ fn check(evidence: &Evidence) -> Vec<Found> {
                         ),
                         "the kernel then tries every port in turn and finds a free one in \
                          microseconds (Linux 6.8 and later); it brings no port",
+                    )
+                    .remedy(
+                        WHOLE_RANGE_RUN,
+                        "the same for a program that cannot be changed: start CMD so",
                     )
                     .remedy(
                         "connect from one more source address, or keep connections open",

@@ -1,6 +1,7 @@
 //! A destination will soon have used up the ports that connect() tries first.
 
 use crate::doctor::{Evidence, Found, Rule, Severity};
+use crate::why::WHOLE_RANGE_RUN;
 
 pub(super) const RULE: Rule = Rule {
     code: "DF003",
@@ -36,6 +37,10 @@ fn check(evidence: &Evidence) -> Vec<Found> {
                     .remedy(
                         "connect from one more source address",
                         format!("{} ports more, half of them before the cliff", row.usable),
+                    )
+                    .remedy(
+                        WHOLE_RANGE_RUN,
+                        "takes the cliff away from a program that cannot be changed: start CMD so",
                     ),
             );
         }
