@@ -20,8 +20,8 @@ fn run(host: &FakeHost, plan: &Plan, word: &str) -> (i32, String) {
     (code.parse().unwrap(), said.to_owned())
 }
 
-/// Far up, across to far down, and everything.
-const RANGES: [&str; 3] = ["60000-61000", "2000-3001", "1024-65535"];
+/// Far up, across to far down, one port across again, and everything.
+const RANGES: [&str; 4] = ["60000-61000", "2000-3001", "50000-50000", "1024-65535"];
 
 #[test]
 fn scripts_hold_across_a_boot_and_back() {
@@ -42,41 +42,43 @@ fn scripts_hold_across_a_boot_and_back() {
         "tru64",
     ] {
         let (system, host) = (find(name).unwrap(), FakeHost::start(name));
-        let mut chain = vec![(read(&host, system), None)];
+        // What was set before the last change, that change, and what is set now.
+        let mut last = (read(&host, system), None);
+        let mut now = last.0.clone();
         for range in RANGES {
-            let before = read(&host, system);
             let request = Request {
                 range: Some(range.parse().unwrap()),
-                current: Some(&before),
+                current: Some(&now),
                 ..Request::default()
             };
-            let plan = system.plan(&request).unwrap();
             let step = format!("{name} {range}");
-            let (code, said) = run(&host, &plan, "apply");
-            assert_eq!(code, 0, "{step}: {said}");
-            let shows = |when: &str| {
-                let now = read(&host, system);
-                for change in &plan.changes {
-                    let found = now.found(change.slot).and_then(|found| found.range());
-                    assert_eq!(found, Some(change.to), "{step} {when}");
+            let plan = match system.plan(&request) {
+                Ok(plan) => plan,
+                Err(refusal) => {
+                    assert_eq!((name, range), ("netbsd", "50000-50000"), "{refusal}");
+                    continue;
                 }
             };
-            shows("now");
+            // The script itself reads back after each step.
+            let (code, said) = run(&host, &plan, "apply");
+            assert_eq!(code, 0, "{step}: {said}");
             host.boot();
-            shows("after a boot");
+            let after = read(&host, system);
+            for change in &plan.changes {
+                let found = after.found(change.slot).and_then(|found| found.range());
+                assert_eq!(found, Some(change.to), "{step} after a boot");
+            }
             assert_eq!(run(&host, &plan, "check"), (0, String::new()), "{step}, after a boot");
-            chain.push((read(&host, system), Some(plan)));
+            last = (std::mem::replace(&mut now, after), Some(plan));
         }
         assert_eq!(host.file("/var/tmp/fakehost-crossed"), None, "{name}");
-        // The last one is taken back. A backup of a file is that of the last edit, so one step back
-        // is what a script promises.
-        let (_, plan) = chain.pop().unwrap();
-        let (code, said) = run(&host, &plan.unwrap(), "undo");
+        // A backup of a file is that of the last edit, so one step back is what a script promises.
+        let (before, Some(plan)) = last else { panic!("{name}: nothing was changed") };
+        let (code, said) = run(&host, &plan, "undo");
         assert_eq!((code, said.contains("rror")), (0, false), "{name}: {said}");
         let ends = |current: &Current| -> Vec<_> {
             current.ranges.iter().map(|found| (found.slot, found.ends())).collect()
         };
-        let (before, _) = chain.pop().unwrap();
         assert_eq!(ends(&read(&host, system)), ends(&before), "{name}");
     }
 }

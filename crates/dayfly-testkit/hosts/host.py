@@ -120,7 +120,7 @@ def main():
     elif command == "cmd":
         import windows
 
-        done = windows.cmd(os.environ.get("SSH_ORIGINAL_COMMAND") or " ".join(words))
+        done = windows.cmd(words)
     else:
         answers = {
             "uname": uname,

@@ -49,10 +49,12 @@ def boot():
     store.save({**DEFAULTS, **{key: value for key, value in values.items() if key in DEFAULTS}})
 
 
-def cmd(line):
-    if os.path.exists("/etc/fakehost/powershell"):
-        return powershell(line)
-    return commands(line)
+def cmd(words):
+    """What sshd hands over, to the shell that is the default; words of its own are for cmd.exe."""
+    line = os.environ.get("SSH_ORIGINAL_COMMAND")
+    if line is None:
+        return commands(" ".join(words))
+    return powershell(line) if os.path.exists("/etc/fakehost/powershell") else commands(line)
 
 
 def powershell(line):

@@ -5,7 +5,7 @@
 use std::process::Output;
 
 use dayfly_systems::{Class, Current, System, find};
-use dayfly_testkit::{FakeHost, needs, privileged};
+use dayfly_testkit::{FakeHost, Login, needs, privileged};
 
 struct Host {
     host: FakeHost,
@@ -14,7 +14,11 @@ struct Host {
 
 impl Host {
     fn new(name: &str) -> Host {
-        Host { host: FakeHost::start(name), system: find(name).unwrap() }
+        Host::with_login(name, Login::Usual)
+    }
+
+    fn with_login(name: &str, login: Login) -> Host {
+        Host { host: FakeHost::with_login(name, login), system: find(name).unwrap() }
     }
 
     /// Exit code, and all that was printed.
@@ -36,12 +40,11 @@ impl Host {
 
     /// What is set, told by the host itself and not through ssh.
     fn current(&self) -> Current {
+        let command = self.system.read_command();
         let text = if self.system.name.starts_with("windows") {
-            let asked =
-                format!("SSH_ORIGINAL_COMMAND='{}' /usr/bin/cmd", self.system.read_command());
-            self.host.sh(&format!("rm -f /tmp/ps; mv /etc/fakehost/powershell /tmp/ps 2>/dev/null; {asked}; mv /tmp/ps /etc/fakehost/powershell 2>/dev/null; true"))
+            self.host.sh(&format!("/usr/bin/cmd '{command}'; true"))
         } else {
-            self.host.sh(&format!("{} 2>&1; true", self.system.read_command()))
+            self.host.sh(&format!("{command} 2>&1; true"))
         };
         self.system.read(&text).unwrap()
     }
@@ -179,6 +182,24 @@ fn windows_xp_waits_for_a_boot() {
     host.has("1024-5000", "undone");
     let registry = host.host.file("/var/lib/fakehost/registry").unwrap();
     assert!(!registry.contains("MaxUserPort") && !registry.contains("ReservedPorts"), "{registry}");
+}
+
+/// Root's shell is csh here, an administrator's PowerShell there.
+#[test]
+fn the_login_shell_does_not_matter() {
+    privileged!();
+    needs!("sshd", "openssh-server");
+    needs!("tcsh", "tcsh");
+    for (name, login) in [("dragonfly", Login::Csh), ("windows", Login::PowerShell)] {
+        let host = Host::with_login(name, login);
+        let before = host.ranges();
+        host.done("set 10000-10999 --host HOST --yes");
+        host.has("10000-10999", "now");
+        host.host.boot();
+        host.has("10000-10999", "after a boot");
+        host.done("undo --yes");
+        assert_eq!(host.ranges(), before, "{name}");
+    }
 }
 
 /// What a system cannot do is a sentence, and changes nothing.
