@@ -12,15 +12,17 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 /// A network, a mount and a process namespace of their own, so that process 1 is in the same
 /// network namespace as everybody and dayfly takes it for the host's. The programs are those of
-/// this system; `/etc/sysctl.d`, `/run`, `/usr/local/lib` and `/var/lib` are empty, and
-/// `/etc/sysctl.conf` is. Gone, with every process in it, when dropped.
+/// this system. `/etc/sysctl.d`, `/run`, `/usr/local/lib`, `/var/lib`, `/tmp` and `/var/tmp` are its
+/// own and empty. So are `/etc/sysctl.conf` and the system's own `sysctl.d`: what they set would be
+/// set for the whole machine, since only the settings of the network belong to a namespace. Gone,
+/// with every process in it, when dropped.
 #[derive(Debug)]
 pub struct Machine {
     child: Child,
 }
 
 const SETUP: &str = "\
-    for folder in /etc/sysctl.d /run /usr/local/lib /var/lib /tmp; do\n    \
+    for folder in /etc/sysctl.d /usr/lib/sysctl.d /run /usr/local/lib /var/lib /tmp /var/tmp; do\n    \
         mount -t tmpfs tmpfs $folder || exit 1\n\
     done\n\
     mkdir -p /run/sysctl.d /usr/local/lib/sysctl.d\n\

@@ -507,11 +507,18 @@ fn what_is_not_kept_returns_by_itself() {
     };
     wait_until("the guardians go", || guardians() == 0);
 
+    // Where systemd has a folder and does not answer, a process watches.
+    fs::create_dir_all(machine.path("/run/systemd/system")).unwrap();
+    let output = dayfly(&machine, &["set", "50000-60001", "--for", "1s", "--yes"]);
+    assert!(String::from_utf8(output.stdout).unwrap().contains("; then process "));
+    wait_until("it returns", || states(&machine)[2] == "undone");
+    assert_eq!(machine.read_sysctl(RANGE), "49152\t65535");
+
     // Whoever changes it meanwhile is not overruled.
     done(&machine, &["set", "40000-50001", "--for", "1s", "--yes"]);
     machine.sysctl(RANGE, "20000 30001");
-    wait_until("it gives up", || history(&machine)[2].2.contains("was not taken back"));
-    assert!(history(&machine)[2].2.contains("somebody else changed it"));
+    wait_until("it gives up", || history(&machine)[3].2.contains("was not taken back"));
+    assert!(history(&machine)[3].2.contains("somebody else changed it"));
     done(&machine, &["undo", "--yes", "--force"]);
     assert_eq!(machine.read_sysctl(RANGE), "49152\t65535");
 }

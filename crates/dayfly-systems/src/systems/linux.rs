@@ -245,7 +245,8 @@ fn reserve_steps(job: &Job<'_>, added: &PortSet) -> Result<Vec<Step>, Refusal> {
 
 /// The whole list if what is reserved is known, the command that reserves, and its undo.
 fn merged(job: &Job<'_>, added: &PortSet) -> Result<(Option<String>, String, String), Refusal> {
-    const BEFORE: &str = "/run/dayfly-reserved.before";
+    // Each network namespace has a list of its own.
+    const BEFORE: &str = "f=/run/dayfly-reserved.$(stat -Lc %i /proc/self/ns/net)";
     let present = job.current.and_then(|now| now.reserved(Protocol::Tcp));
     let list = present.map(|present| {
         let mut all = present.clone();
@@ -266,10 +267,10 @@ fn merged(job: &Job<'_>, added: &PortSet) -> Result<(Option<String>, String, Str
         }
         _ => {
             let set = format!(
-                "test -e {BEFORE} || cat {RESERVED_FILE} > {BEFORE}; old=$(cat {BEFORE}); sysctl -w \
+                "{BEFORE}; test -e \"$f\" || cat {RESERVED_FILE} > \"$f\"; old=$(cat \"$f\"); sysctl -w \
                  {RESERVED}=\"${{old:+$old,}}{added}\""
             );
-            let back = format!("sysctl -w {RESERVED}=\"$(cat {BEFORE})\" && rm -f {BEFORE}");
+            let back = format!("{BEFORE}; sysctl -w {RESERVED}=\"$(cat \"$f\")\" && rm -f \"$f\"");
             (None, set, back)
         }
     })

@@ -1,7 +1,7 @@
 //! Whoever takes a change back when nobody says keep.
 //!
 //! It is there, and has said so, before anything is changed; and it is nobody's child, so that it
-//! survives dayfly, the shell and the ssh connection. Where systemd runs, it is a timer of systemd.
+//! survives dayfly, the shell and the ssh connection. Where systemd answers, it is a timer of systemd.
 //! Elsewhere on this host it is a process in a session of its own. On another host it is a script
 //! there, in a folder that only its user can look into: it works when this host cannot be reached
 //! any more.
@@ -46,8 +46,12 @@ pub(crate) fn start(
     let program = env::current_exe()
         .map_err(|error| Failure::new(format_args!("dayfly cannot find itself: {error}")))?;
     let is_root = rustix::process::geteuid().is_root();
-    if is_root && namespace.is_host() && Path::new("/run/systemd/system").is_dir() {
-        return timer(&program, store, id, seconds);
+    if is_root
+        && namespace.is_host()
+        && Path::new("/run/systemd/system").is_dir()
+        && let Some(timer) = timer(&program, store, id, seconds)
+    {
+        return Ok(timer);
     }
     let failed = |error: &dyn std::fmt::Display| {
         Failure::new(format_args!("nobody could be made to take the change back: {error}"))
@@ -73,24 +77,21 @@ pub(crate) fn start(
     Ok(format!("process {}", child.id()))
 }
 
-/// A timer of systemd that starts [`watch`] (`systemd-run(1)`).
-fn timer(program: &Path, store: &Store, id: u32, seconds: u64) -> Result<String, Failure> {
-    // One unit for each change and boot; a change of a number that was used before never waits.
+/// A timer of systemd that starts [`watch`] (`systemd-run(1)`); none where systemd does not answer,
+/// as in a container that sees its folder.
+fn timer(program: &Path, store: &Store, id: u32, seconds: u64) -> Option<String> {
     let unit = format!("dayfly-return-{id}-{}", super::clock::now());
-    let output = Command::new("systemd-run")
+    let done = Command::new("systemd-run")
         .args(["--quiet", "--collect", "--unit", &unit])
         .args([&format!("--on-active={seconds}s"), "--timer-property=AccuracySec=1s"])
         .arg(program)
         .args([GuardArgs::VERB, &id.to_string(), "--after", "0", "--state"])
         .arg(store.folder())
-        .output();
-    let said = match output {
-        Ok(output) if output.status.success() => return Ok(format!("{unit}.timer")),
-        Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
-        Err(error) => error.to_string(),
-    };
-    Err(Failure::new(format_args!("systemd-run could not set a timer: {said}"))
-        .hint("nothing was changed; without --for it can be done"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    done.is_ok_and(|status| status.success()).then(|| format!("{unit}.timer"))
 }
 
 /// The guardian itself: the hidden verb `guard`.
