@@ -33,6 +33,7 @@ pub(crate) struct Chooser {
     next: usize,
     timestamps: bool,
     tuples: Option<Tuples>,
+    closing: bool,
 }
 
 /// Why there was none, and which was tried last.
@@ -45,12 +46,18 @@ pub(crate) struct Miss {
 impl Chooser {
     /// A chooser among `ports`, in that order.
     pub(crate) fn new(ports: Vec<u16>) -> Self {
-        Chooser { ports, next: 0, timestamps: timestamps(), tuples: None }
+        Chooser { ports, next: 0, timestamps: timestamps(), tuples: None, closing: false }
     }
 
     /// Whether the port is one of those wanted.
     pub(crate) fn has(&self, port: u16) -> bool {
         self.ports.contains(&port)
+    }
+
+    /// Whether, of the ports that the last socket could not have, one comes free when the other side
+    /// closes a connection that is closed here.
+    pub(crate) const fn is_free_soon(&self) -> bool {
+        self.closing
     }
 
     /// Binds a TCP socket to `local` with one of the ports. `destination` is canonical.
@@ -60,6 +67,7 @@ impl Chooser {
         local: SocketAddr,
         destination: Option<SocketAddr>,
     ) -> Result<Port, Miss> {
+        self.closing = false;
         let before = socket_reuseaddr(socket).unwrap_or(false);
         if before {
             let _ = set_socket_reuseaddr(socket, false);
@@ -116,10 +124,11 @@ impl Chooser {
         if self.tuples.is_none() {
             self.tuples = Tuples::open().ok();
         }
+        let mut closing = false;
         let visible = self.tuples.as_ref().is_some_and(|tuples| tuples.sees(socket));
         let source = local.ip().to_canonical();
         let source = (!source.is_unspecified()).then_some(source);
-        self.first(0..self.ports.len(), |chooser, port| {
+        let found = self.first(0..self.ports.len(), |chooser, port| {
             if is_itself(port, destination) {
                 return Err(Cause::Itself);
             }
@@ -131,10 +140,16 @@ impl Chooser {
             };
             match held {
                 Held::Live => Err(Cause::SameDestination),
+                Held::Closing => {
+                    closing = true;
+                    Err(Cause::SameDestination)
+                }
                 Held::TimeWait(seconds) if !chooser.timestamps => Err(Cause::TimeWait { seconds }),
                 Held::Free | Held::TimeWait(_) | Held::Unknown => attempt(socket, local, port),
             }
-        })
+        });
+        self.closing = closing;
+        found
     }
 
     /// The first port, in order, that `attempt` succeeds with. Of several causes the one that says

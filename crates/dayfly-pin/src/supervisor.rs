@@ -5,21 +5,30 @@
 //! no terminal signal reaches it.
 
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, Result};
 use rustix::process::Pid;
 
 use crate::bpf::attachment::Attachment;
 use crate::event::Event;
 use crate::seccomp::decide::Decider;
-use crate::seccomp::notification::Listener;
+use crate::seccomp::notification::{Answer, Listener};
 use crate::sys::checked;
 
 // What the pipe of life carries: a tag and a number.
 pub(crate) const EXITED: u32 = 0;
 pub(crate) const STOPPED: u32 = 1;
 pub(crate) const CONTINUED: u32 = 2;
+
+/// How long a call waits for the other side to close the last connection from its port: as a rule one
+/// round trip. A program that runs another right after the first would not get the port otherwise.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How often calls that wait are looked at.
+const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
+/// So many calls wait at the same time.
+const MOST_WAITING: usize = 64;
 
 /// The ends that the supervisor writes to.
 #[derive(Debug)]
@@ -71,6 +80,14 @@ pub(crate) struct Supervisor {
     signals: Signals,
     pipes: Pipes,
     lost: u32,
+    waiting: Vec<Waiting>,
+}
+
+/// A stopped call that waits for its port.
+#[derive(Debug)]
+struct Waiting {
+    call: libc::seccomp_notif,
+    until: Instant,
 }
 
 impl Supervisor {
@@ -80,7 +97,16 @@ impl Supervisor {
         let _ = rustix::process::setsid();
         let _ = rustix::process::chdir("/");
         let _ = rustix::thread::set_name(c"dayfly-pin");
-        Supervisor { program, runs: true, guard, guards: true, signals, pipes, lost: 0 }
+        Supervisor {
+            program,
+            runs: true,
+            guard,
+            guards: true,
+            signals,
+            pipes,
+            lost: 0,
+            waiting: Vec::new(),
+        }
     }
 
     /// Closes every descriptor that came from the caller: a pipe must end when the program does.
@@ -120,7 +146,8 @@ impl Supervisor {
             // When nothing is left to watch over, a second look at the signals says nothing new.
             let guard = if self.guards { self.guard.source() } else { signals.clone() };
             let mut sources = [guard, signals];
-            match poll(&mut sources, None) {
+            let look = (!self.waiting.is_empty()).then_some(&LOOK);
+            match poll(&mut sources, look) {
                 Ok(_) => {}
                 Err(Errno::INTR) => continue,
                 Err(_) => return 1,
@@ -128,6 +155,9 @@ impl Supervisor {
             let (guard, signals) = (sources[0].revents(), sources[1].revents());
             if self.guards && !guard.is_empty() {
                 self.attend(guard);
+            }
+            for Waiting { call, until } in std::mem::take(&mut self.waiting) {
+                self.answer(call, until);
             }
             if !signals.is_empty() {
                 self.reap();
@@ -141,8 +171,8 @@ impl Supervisor {
 
     /// Something is to be seen at the guard's source.
     fn attend(&mut self, seen: PollFlags) {
-        let (listener, decider) = match &mut self.guard {
-            Guard::Calls { listener, decider } => (listener, decider),
+        let listener = match &self.guard {
+            Guard::Calls { listener, .. } => listener,
             Guard::Group(attachment) => {
                 self.guards = !attachment.group.is_empty();
                 return;
@@ -154,9 +184,20 @@ impl Supervisor {
             return;
         }
         // The caller may have been killed meanwhile.
-        let Ok(notification) = listener.receive() else { return };
-        let (answer, event) = decider.decide(listener, &notification);
-        listener.answer(notification.id, answer);
+        let Ok(call) = listener.receive() else { return };
+        self.answer(call, Instant::now() + PATIENCE);
+    }
+
+    /// Answers a stopped call, or keeps it for later.
+    fn answer(&mut self, call: libc::seccomp_notif, until: Instant) {
+        let Guard::Calls { listener, decider } = &mut self.guard else { return };
+        let may_wait = self.waiting.len() < MOST_WAITING && Instant::now() < until;
+        let (answer, event) = decider.decide(listener, &call, may_wait);
+        if answer == Answer::Later {
+            self.waiting.push(Waiting { call, until });
+            return;
+        }
+        listener.answer(call.id, answer);
         if let Some(event) = event {
             self.tell(&event);
         }

@@ -23,16 +23,23 @@ const SOCK_DIAG_BY_FAMILY: u16 = 20;
 const NLM_F_REQUEST: u16 = 1;
 const NLMSG_ERROR: u16 = 2;
 const REQUEST: usize = 72;
+// States of `include/net/tcp_states.h`.
+const TCP_FIN_WAIT1: u8 = 4;
+const TCP_FIN_WAIT2: u8 = 5;
 const TCP_TIME_WAIT: u8 = 6;
+const TCP_LAST_ACK: u8 = 9;
 const TCP_LISTEN: u8 = 10;
+const TCP_CLOSING: u8 = 11;
 
 /// What holds a tuple.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Held {
     /// Nothing.
     Free,
-    /// A connection, closing ones included.
+    /// A connection.
     Live,
+    /// A connection that this host has closed; the other one still has to.
+    Closing,
     /// A connection that is over, for so many more seconds.
     TimeWait(u32),
     /// It could not be found out.
@@ -141,6 +148,9 @@ fn read(reply: &[u8]) -> Held {
             (Some(&TCP_TIME_WAIT), Some(left_ms)) => Held::TimeWait(left_ms.div_ceil(1000)),
             // The kernel falls back to a listener on the port: no tuple.
             (Some(&TCP_LISTEN), _) => Held::Free,
+            (Some(&(TCP_FIN_WAIT1 | TCP_FIN_WAIT2 | TCP_LAST_ACK | TCP_CLOSING)), _) => {
+                Held::Closing
+            }
             (Some(_), _) => Held::Live,
             (None, _) => Held::Unknown,
         },
@@ -171,7 +181,7 @@ mod tests {
             drop(listener.accept().unwrap());
             let left = |held| matches!(held, Held::TimeWait(1..=60));
             let held = || tuples.held(Some(server.ip()), port, server);
-            while held() == Held::Live {
+            while matches!(held(), Held::Live | Held::Closing) {
                 std::thread::yield_now();
             }
             assert!(left(held()), "{:?}", held());

@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -28,6 +29,7 @@ pub struct Seen {
 pub struct Witness {
     address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
+    late: Arc<AtomicU64>,
     stop: Option<OwnedFd>,
     thread: Option<JoinHandle<()>>,
 }
@@ -45,9 +47,17 @@ impl Witness {
         datagrams.set_nonblocking(true)?;
         let (stopped, stop) = pipe_with(PipeFlags::CLOEXEC)?;
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let mut desk = Desk { listener, datagrams, stopped, open: Vec::new(), seen: seen.clone() };
+        let late = Arc::new(AtomicU64::new(0));
+        let mut desk = Desk {
+            listener,
+            datagrams,
+            stopped,
+            open: Vec::new(),
+            seen: seen.clone(),
+            late: late.clone(),
+        };
         let thread = std::thread::spawn(move || desk.serve());
-        Ok(Witness { address: local, seen, stop: Some(stop), thread: Some(thread) })
+        Ok(Witness { address: local, seen, late, stop: Some(stop), thread: Some(thread) })
     }
 
     /// Where it listens.
@@ -62,7 +72,14 @@ impl Witness {
         std::mem::take(&mut lock(&self.seen))
     }
 
-    /// The same once there are at least so many, or when ten seconds are over.
+    /// From now on a connection is closed so long after the client has closed it, as if the server
+    /// were far away; nobody else is served meanwhile.
+    pub fn close_late(&self, late: Duration) {
+        let late = u64::try_from(late.as_millis()).unwrap_or(u64::MAX);
+        self.late.store(late, Ordering::Relaxed);
+    }
+
+    /// The same as [`take`](Witness::take) once there are at least so many, or when ten seconds are over.
     #[must_use]
     pub fn wait_for(&self, count: usize) -> Vec<Seen> {
         let begun = Instant::now();
@@ -89,6 +106,7 @@ struct Desk {
     stopped: OwnedFd,
     open: Vec<TcpStream>,
     seen: Arc<Mutex<Vec<Seen>>>,
+    late: Arc<AtomicU64>,
 }
 
 impl Desk {
@@ -146,6 +164,7 @@ impl Desk {
         };
         let Ok(client) = stream.peer_addr() else { return false };
         if length == 0 {
+            std::thread::sleep(Duration::from_millis(self.late.load(Ordering::Relaxed)));
             return false;
         }
         let client = plain(client);

@@ -38,6 +38,8 @@ pub(crate) struct Decider {
     report: bool,
     chooser: Chooser,
     callers: Callers,
+    /// Whether the call that is decided about may wait for a port.
+    may_wait: bool,
 }
 
 /// One stopped call, and what is known about its socket.
@@ -60,15 +62,19 @@ impl Decider {
             report: pin.report,
             chooser: Chooser::new(ports),
             callers: Callers::default(),
+            may_wait: false,
         }
     }
 
-    /// The answer to a stopped call, and what there is to tell about it.
+    /// The answer to a stopped call, and what there is to tell about it. Only if it may wait it can
+    /// be [`Answer::Later`].
     pub(crate) fn decide(
         &mut self,
         listener: &Listener,
         notification: &libc::seccomp_notif,
+        may_wait: bool,
     ) -> (Answer, Option<Event>) {
+        self.may_wait = may_wait;
         let thread = notification.pid;
         let data = &notification.data;
         let Some((call, arguments, narrow)) = decode(thread, data) else {
@@ -132,6 +138,7 @@ impl Decider {
         };
         match found {
             Ok(port) => (Answer::Continue, self.pinned(dial, local, port)),
+            Err(_) if self.may_wait && self.chooser.is_free_soon() => (Answer::Later, None),
             Err(miss) => self.missed(dial, miss),
         }
     }

@@ -19,6 +19,8 @@ pub(crate) enum Answer {
     Done,
     /// It fails with this error without having run.
     Fail(Errno),
+    /// It waits on: a port comes free soon.
+    Later,
 }
 
 /// The supervisor's end of an installed filter.
@@ -117,6 +119,7 @@ impl Listener {
             Answer::Continue => (0, libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32),
             Answer::Done => (0, 0),
             Answer::Fail(error) => (-error.raw_os_error(), 0),
+            Answer::Later => return,
         };
         let mut response = libc::seccomp_notif_resp { id, val: 0, error, flags };
         // SAFETY: the kernel reads one `seccomp_notif_resp`.

@@ -1,6 +1,7 @@
 //! The same port to the same destination, again and again.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use crate::stand::{Stand, VIAS, Who};
 
@@ -32,6 +33,23 @@ fn a_hundred_runs_from_one_port_to_one_destination() {
         );
         assert!(done.success(), "{who:?} {via}: {done:?}");
         assert!(stand.ports().iter().all(|port| *port == 63999));
+    }
+}
+
+/// A server that is far away closes a round trip later than the client; a script is faster.
+#[test]
+fn the_next_connection_waits_for_the_end_of_the_last() {
+    crate::stand!();
+    let stand = Stand::near();
+    stand.witness.close_late(Duration::from_millis(50));
+    for who in [Who::Root, Who::User] {
+        let url = "http://127.0.0.1:7000/";
+        let script = format!("for i in 1 2 3 4; do curl --silent --noproxy '*' {url}; done");
+        for strict in ["", "--strict"] {
+            let done = stand.shell(who, &format!("--via seccomp --port 63999 {strict}"), &script);
+            assert!(done.success() && done.stderr.is_empty(), "{who:?} {strict}: {done:?}");
+            assert_eq!(stand.ports(), [63999; 4], "{who:?} {strict}");
+        }
     }
 }
 
