@@ -55,6 +55,7 @@ fn own_failure_is_125() {
     crate::stand!();
     let stand = Stand::near();
     for (who, options) in [
+        (Who::User, "--via bpf --port 63999"),
         (Who::Root, "--port 0"),
         (Who::Root, "--port 65536"),
         (Who::Root, "--range 9-3"),

@@ -27,6 +27,32 @@ fn seccomp_as_a_user() {
     all(Who::User, Mechanism::Seccomp);
 }
 
+#[test]
+fn bpf_as_root() {
+    crate::stand!();
+    all(Who::Root, Mechanism::Bpf);
+}
+
+/// Root gets BPF where it is enough, and the other way where it is not.
+#[test]
+fn root_need_not_choose() {
+    crate::stand!();
+    let stand = Stand::near();
+    for (index, call) in Call::ALL.into_iter().enumerate() {
+        let port = RANGE.1 + 1 + index as u16;
+        let attempt = Attempt {
+            who: Who::Root,
+            mechanism: Mechanism::Automatic,
+            ports: port..=port,
+            call,
+            program: Program::Static,
+            count: 1,
+            patience: PATIENCE,
+        };
+        assert_eq!(attempt.make(&stand), Ok(()), "{call:?}");
+    }
+}
+
 /// What the matrix asserts can fail: without dayfly no cell gets its port by chance.
 #[test]
 fn nothing_is_forced_without() {
@@ -70,6 +96,9 @@ fn cells(who: Who, mechanism: Mechanism) -> Vec<Cell> {
     let mut cells = Vec::new();
     for program in Program::ALL {
         for call in Call::ALL.into_iter().filter(|&call| program.has(call)) {
+            if mechanism == Mechanism::Bpf && call.is_beyond_bpf() {
+                continue;
+            }
             for (single, inside) in [(true, true), (true, false), (false, true), (false, false)] {
                 let index = cells.len() as u16;
                 cells.push(Cell { index, who, mechanism, single, inside, call, program });

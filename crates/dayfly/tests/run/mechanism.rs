@@ -11,6 +11,8 @@ use crate::stand::{PATIENCE, Stand, Who};
 pub(crate) enum Mechanism {
     /// Nothing at all: the control of every test.
     Nothing,
+    /// `dayfly run`.
+    Automatic,
     /// `dayfly run --via seccomp`.
     Seccomp,
     /// `dayfly run --via bpf`.
@@ -32,8 +34,9 @@ pub(crate) struct Undo<'a> {
 }
 
 impl Mechanism {
-    pub(crate) const PEERS: [Mechanism; 5] = [
+    pub(crate) const PEERS: [Mechanism; 6] = [
         Mechanism::Seccomp,
+        Mechanism::Bpf,
         Mechanism::Preload,
         Mechanism::LocalPort,
         Mechanism::Sysctl,
@@ -44,6 +47,7 @@ impl Mechanism {
     pub(crate) fn title(self) -> &'static str {
         match self {
             Mechanism::Nothing => "nothing",
+            Mechanism::Automatic => "`dayfly run`",
             Mechanism::Seccomp => "`dayfly run`, as a user",
             Mechanism::Bpf => "`dayfly run --via bpf`, as root",
             Mechanism::Preload => "`LD_PRELOAD` shim",
@@ -70,8 +74,12 @@ impl Mechanism {
             Mechanism::Preload => {
                 format!("env LD_PRELOAD={} SOURCE_PORT={low}", stand.path("preload.so"))
             }
-            Mechanism::Seccomp | Mechanism::Bpf => {
-                let via = if self == Mechanism::Bpf { "bpf" } else { "seccomp" };
+            Mechanism::Automatic | Mechanism::Seccomp | Mechanism::Bpf => {
+                let via = match self {
+                    Mechanism::Bpf => "bpf",
+                    Mechanism::Seccomp => "seccomp",
+                    _ => "auto",
+                };
                 let udp = if udp { "--udp" } else { "" };
                 let option = if low == high { "--port" } else { "--range" };
                 format!("@dayfly run --via {via} {option} {span} {udp} --")

@@ -36,6 +36,12 @@ impl Call {
         matches!(self, Call::UdpConnect | Call::UdpSendto | Call::UdpSendmsg | Call::UdpSendmmsg)
     }
 
+    /// A datagram from a socket that is not connected: the kernel lets no BPF program choose its port
+    /// (`bpf_bind` is for connect hooks only).
+    pub(crate) fn is_beyond_bpf(self) -> bool {
+        matches!(self, Call::UdpSendto | Call::UdpSendmsg | Call::UdpSendmmsg)
+    }
+
     /// The word of our own clients.
     fn word(self) -> &'static str {
         match self {

@@ -41,7 +41,8 @@ pub(crate) enum Who {
 }
 
 /// Who can run it, and how.
-pub(crate) const VIAS: [(Who, &str); 2] = [(Who::Root, "seccomp"), (Who::User, "seccomp")];
+pub(crate) const VIAS: [(Who, &str); 3] =
+    [(Who::Root, "seccomp"), (Who::User, "seccomp"), (Who::Root, "bpf")];
 
 /// Ends with the value.
 pub(crate) struct Stand {

@@ -127,6 +127,11 @@ fn a_run_within_a_run() {
         assert!(done.stderr.contains("seccomp") && done.stderr.contains("--via bpf"), "{done:?}");
         assert_eq!(stand.ports(), []);
     }
+    // Automatically, root's inner run takes the other way.
+    let inner = "@dayfly run --port 63994 -- @client connect @4";
+    let done = stand.run(Who::Root, "--via seccomp --port 63995", inner);
+    assert!(done.success(), "{done:?}");
+    assert_eq!(stand.ports().len(), 1);
 }
 
 /// Calls through io_uring pass no filter, so there is none; through BPF it may stay.
