@@ -103,11 +103,11 @@ pub(crate) fn missed(miss: &Miss<'_>) -> String {
     };
     let name = name_of(cause.errno());
     let end = if *refused {
-        format!("connect() got {name}")
+        format!("connect() to {there} got {name}")
     } else if *cause == Cause::Unreadable {
         "its connections go out from other ports".to_owned()
     } else {
-        format!("the connection of {program} ({pid}) goes out from another port")
+        format!("the connection of {program} ({pid}) to {there} goes out from another port")
     };
     let mut text = format!("{} {what}; {end}", paint(style::WARN, "dayfly:"));
     if !hint.is_empty() {
