@@ -259,8 +259,8 @@ fn ten_thousand_captures_of_200_openings() {
 #[test]
 fn few_openings_make_no_bold_answers() {
     for samples in [5, 10, 20, 50] {
-        let score = Score::of(1_000, samples, 0xf00_0000 + samples as u64 * 10_000);
+        let score = Score::of(500, samples, 0xf00_0000 + samples as u64 * 10_000);
         // Settled means 99 %: one in a hundred may be wrong.
-        assert!(score.settled_wrong.len() <= 10, "{samples}: {}", score.report());
+        assert!(score.settled_wrong.len() <= 5, "{samples}: {}", score.report());
     }
 }

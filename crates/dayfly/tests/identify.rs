@@ -3,10 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a broken fixture fails the test")]
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, UdpSocket};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use dayfly_testkit::{Namespace, Server, SocketOptions, needs, privileged};
 use insta::assert_snapshot;
@@ -47,6 +48,9 @@ fn answer(file: &Path, words: &[&str]) -> Value {
     json["hosts"][0].clone()
 }
 
+/// What the last datagram of a capture says.
+const LAST: &[u8] = b"and this is the end of it";
+
 /// tcpdump at work in a namespace; its file goes with it.
 struct Capture {
     tcpdump: Child,
@@ -74,8 +78,15 @@ impl Capture {
         Capture { tcpdump, file }
     }
 
-    /// Stops tcpdump, which writes down what it still has.
-    fn stop(&mut self) -> &Path {
+    /// Stops tcpdump when it has seen everything so far: a last datagram, sent to `to` from the
+    /// namespace where it listens.
+    fn stop(&mut self, namespace: &Namespace, to: &str) -> &Path {
+        namespace.run(|| UdpSocket::bind("0.0.0.0:9").unwrap().send_to(LAST, to).unwrap());
+        let begun = Instant::now();
+        while !fs::read(&self.file).unwrap().windows(LAST.len()).any(|bytes| bytes == LAST) {
+            assert!(begun.elapsed() < Duration::from_secs(60), "tcpdump sees nothing");
+            std::thread::sleep(Duration::from_millis(10));
+        }
         let pid = Pid::from_raw(i32::try_from(self.tcpdump.id()).unwrap()).unwrap();
         kill_process(pid, Signal::INT).unwrap();
         assert!(self.tcpdump.wait().unwrap().success());
@@ -103,7 +114,7 @@ fn of_options(options: &SocketOptions) -> Value {
         let connect = |n: usize| options.connect(servers[n * n % 3].address()).unwrap();
         let _clients: Vec<_> = (0..200).map(connect).collect();
     });
-    answer(capture.stop(), &[])
+    answer(capture.stop(&namespace, "127.0.0.1:9"), &[])
 }
 
 fn is_sure_of(answer: &Value, class: &str) {
@@ -155,11 +166,63 @@ fn udp_is_random_over_the_range_that_is_set() {
             client.send_to(b"?", server.local_addr().unwrap()).unwrap();
         }
     });
-    let answer = answer(capture.stop(), &["--protocol", "udp"]);
+    let answer = answer(capture.stop(&namespace, "127.0.0.1:9"), &["--protocol", "udp"]);
     is_sure_of(&answer, "random");
     let (low, high) = (&answer["widest"]["low"], &answer["widest"]["high"]);
     assert!((19_000..=20_000).contains(&low.as_u64().unwrap()), "{answer:#}");
     assert!((29_999..=31_000).contains(&high.as_u64().unwrap()), "{answer:#}");
+}
+
+#[test]
+fn reserved_ports_show_as_never_used() {
+    privileged!();
+    needs!("tcpdump", "tcpdump");
+    let namespace = Namespace::new();
+    namespace.sysctl("net.ipv4.ip_local_port_range", "20000 20999");
+    namespace.sysctl("net.ipv4.ip_local_reserved_ports", "20400-20419");
+    let mut capture = Capture::start(&namespace, "lo");
+    namespace.run(|| {
+        for _ in 0..3000 {
+            UdpSocket::bind("127.0.0.1:0").unwrap().send_to(b"?", "127.0.0.1:53").unwrap();
+        }
+    });
+    let answer = answer(capture.stop(&namespace, "127.0.0.1:9"), &["--protocol", "udp"]);
+    is_sure_of(&answer, "random");
+    assert_eq!(answer["excluded"], "20400-20419", "{answer:#}");
+    assert!(answer["widest"]["low"].as_u64().unwrap() <= 20000, "{answer:#}");
+    assert!(answer["widest"]["high"].as_u64().unwrap() >= 20999, "{answer:#}");
+}
+
+#[test]
+fn a_program_whose_port_is_forced_is_told() {
+    privileged!();
+    needs!("tcpdump", "tcpdump");
+    needs!("curl", "curl");
+    let namespace = Namespace::new();
+    let server = namespace.run(|| TcpListener::bind("127.0.0.1:8080").unwrap());
+    // It closes first, so that the client's port is free again at once.
+    std::thread::spawn(move || {
+        for client in server.incoming() {
+            let mut client = client.unwrap();
+            let _ = client.read(&mut [0; 4096]);
+            let _ = client.write_all(b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n");
+        }
+    });
+    for (words, class) in [
+        (["run", "--port", "40000", "--"], "fixed"),
+        (["run", "--range", "40000-40199", "--"], "random"),
+        (["run", "--whole-range", "--destination", "127.0.0.1:8080"], "linux-own-range"),
+    ] {
+        let mut capture = Capture::start(&namespace, "lo");
+        let mut curl = namespace.command(env!("CARGO_BIN_EXE_dayfly"));
+        curl.args(words).args(["curl", "--silent", "--show-error", "--http1.0"]);
+        curl.args(std::iter::repeat_n("http://127.0.0.1:8080/", 60));
+        let Output { status, stderr, .. } = curl.output().unwrap();
+        assert!(status.success(), "{words:?}: {}", String::from_utf8_lossy(&stderr));
+        let answer = answer(capture.stop(&namespace, "127.0.0.1:9"), &["--host", "127.0.0.1"]);
+        assert_eq!(answer["openings"], 60);
+        is_sure_of(&answer, class);
+    }
 }
 
 /// Clients behind a gate, and a server before it, where the capture is made.
@@ -205,7 +268,7 @@ impl Scene {
                 sockets.push(client.run(|| SocketOptions::tcp().connect(place)).unwrap());
             }
         }
-        answer(capture.stop(), &[])
+        answer(capture.stop(&self.outer, "192.0.2.1:9"), &[])
     }
 }
 

@@ -108,7 +108,7 @@ impl Class {
             Class::Random => {
                 "RFC 6056 algorithms 1 and 2, any choice among the free ports, Linux for UDP, \
                  netfilter (masquerade random, fully-random), FreeBSD, OpenBSD, illumos, NetBSD \
-                 (random_start, random_pick, hash, doublehash), VPP"
+                 (random_start, random_pick, hash, doublehash), VPP, dayfly run --range"
             }
             Class::LinuxBind | Class::LinuxBindReuse => "Linux bind() to port 0",
             Class::LinuxConnect | Class::LinuxConnect512 | Class::LinuxConnect46 => {

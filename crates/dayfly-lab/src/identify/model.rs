@@ -185,6 +185,8 @@ struct Anchor {
 /// Sums up one likelihood for each variant of a model.
 struct Sum {
     logs: Vec<f64>,
+    /// Chances that are not in the logarithms yet: a logarithm for each would take most of the time.
+    products: Vec<f64>,
     draws: Vec<f64>,
     /// Steps that went around the end, and the lengths of all steps, of the best variant.
     wraps: f64,
@@ -196,6 +198,7 @@ impl Sum {
     fn new(variants: usize) -> Sum {
         Sum {
             logs: vec![0.0; variants],
+            products: vec![1.0; variants],
             draws: vec![0.0; variants],
             wraps: 0.0,
             steps: 0.0,
@@ -208,10 +211,16 @@ impl Sum {
     fn add(&mut self, jump: f64, draw: f64, masses: &[f64]) -> (bool, bool) {
         let fresh = (1.0 - STRAY) * jump * draw;
         let mut best = 0.0_f64;
-        for ((log, draws), mass) in self.logs.iter_mut().zip(&mut self.draws).zip(masses) {
+        let sums = self.logs.iter_mut().zip(&mut self.products).zip(&mut self.draws);
+        for (((log, product), draws), mass) in sums.zip(masses) {
             let step = (1.0 - STRAY) * (1.0 - jump) * mass;
             let all = fresh + step + STRAY_EACH;
-            *log += all.ln();
+            *product *= all;
+            // No chance is below 1e-7, so nothing is lost before this.
+            if *product < 1e-280 {
+                *log += product.ln();
+                *product = 1.0;
+            }
             *draws += fresh / all;
             best = best.max(step);
         }
@@ -230,8 +239,10 @@ impl Sum {
     }
 
     fn fit(&self, span: Span, priors: &[f64]) -> Fit {
-        let weighed = self.logs.iter().zip(priors).map(|(log, prior)| log + prior.ln());
-        let best = self.logs.iter().zip(&self.draws).max_by(|a, b| a.0.total_cmp(b.0));
+        let logs: Vec<f64> =
+            self.logs.iter().zip(&self.products).map(|(log, product)| log + product.ln()).collect();
+        let weighed = logs.iter().zip(priors).map(|(log, prior)| log + prior.ln());
+        let best = logs.iter().zip(&self.draws).max_by(|a, b| a.0.total_cmp(b.0));
         let mut draws = best.map_or(0.0, |(_, draws)| *draws);
         if self.wraps > 0.0 && self.distance > 0.0 {
             // Each time around, both ends were passed within a step.

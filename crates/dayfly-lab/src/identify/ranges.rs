@@ -7,8 +7,10 @@ use dayfly_ports::PortRange;
 /// The lowest and highest port that a range can have.
 const FIRST: u32 = 1;
 const LAST: u32 = 65535;
-/// Nobody sets a range shorter than this: fewer ports are a list (`Class::Fixed`).
-const SHORTEST: u32 = 16;
+/// One port is no range but `Class::Fixed`; and nobody writes a system's range with fewer ports than
+/// the second of these.
+const SHORTEST: u32 = 2;
+const SHORTEST_ROUND: u32 = 16;
 /// Shares of the ranges that people set: round numbers, and any.
 const ROUND: f64 = 0.6;
 const ANY: f64 = 0.4;
@@ -95,7 +97,7 @@ pub(super) fn log_spread(seen: PortRange, draws: f64) -> f64 {
         if share(b - low + 1) < negligible {
             break;
         }
-        let shortest = b.max(low + SHORTEST - 1);
+        let shortest = b.max(low + SHORTEST_ROUND - 1);
         for high in HIGHS.iter().filter(|high| **high >= shortest) {
             let share = share(high - low + 1);
             if share < negligible {
