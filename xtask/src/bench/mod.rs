@@ -7,6 +7,7 @@ mod identify;
 mod process;
 mod run;
 mod show;
+mod simulate;
 
 use crate::shell::Done;
 
@@ -22,12 +23,14 @@ const BENCHES: &[Bench] = &[
         identify::run,
     ),
     ("run", "what `dayfly run` adds to a connection and a start, and what it gains", run::run),
+    ("simulate", "what a simulated connection costs next to SimPy; --long", simulate::run),
     ("show", "what `dayfly show` costs next to a bare dump and `ss -tan`", show::run),
 ];
 
 /// What measured programs are started as, not for calling by hand.
 const PARTS: &[Bench] = &[
     (bare::NAME, "receive a dump of TCP sockets, count it", bare::run),
+    (simulate::PART, "run one long simulation", simulate::part),
     (identify::READ, "read a file, add its bytes up", identify::read_bytes),
 ];
 

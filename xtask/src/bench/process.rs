@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 pub(crate) struct Took {
     /// By the clock.
     pub(crate) elapsed: Duration,
+    /// Of the processor, in the program itself and in the kernel on its behalf.
+    pub(crate) processor: Duration,
     /// The most memory it had at once, in KiB (`ru_maxrss` of getrusage(2)). A process starts as a
     /// copy of the one that starts it, so it is never less than what that one had.
     pub(crate) peak_kib: u64,
@@ -23,7 +25,13 @@ pub(crate) fn measure(command: &mut Command) -> Result<Took, String> {
     if status != 0 {
         return Err(format!("{command:?} failed, with wait status {status:#x}"));
     }
-    Ok(Took { elapsed, peak_kib: usage.ru_maxrss.unsigned_abs() })
+    let processor = duration(usage.ru_utime) + duration(usage.ru_stime);
+    Ok(Took { elapsed, processor, peak_kib: usage.ru_maxrss.unsigned_abs() })
+}
+
+fn duration(time: libc::timeval) -> Duration {
+    Duration::from_secs(time.tv_sec.unsigned_abs())
+        + Duration::from_micros(time.tv_usec.unsigned_abs())
 }
 
 fn wait4(process: u32) -> Result<(i32, libc::rusage), String> {
