@@ -202,6 +202,126 @@ fn a_report_is_sentences() {
     assert_snapshot!("moved_narrow", told(narrow.env("COLUMNS", "60"), &hidden));
 }
 
+fn emitted(arguments: &[&str]) -> String {
+    let output = Command::new(DAYFLY).args(["firewall", "emit"]).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What people may wish for, with the range of ports.
+const WISHES: [&[&str]; 7] = [
+    &["--ftp-active"],
+    &["--ftp-active", "--from-port-20"],
+    &["--ftp-passive"],
+    &["--tftp"],
+    &["--range", "20000-20100"],
+    &["--ftp-active", "--helper"],
+    &["--tftp", "--ftp-passive", "--helper"],
+];
+
+#[test]
+fn every_firewall_is_written_to_in_its_own_words() {
+    let mut text = String::new();
+    for firewall in ["nft", "iptables", "firewalld", "ufw", "pf", "ipfw", "windows", "aws"] {
+        for wish in WISHES {
+            let mut arguments = vec!["--for", firewall, "--range", "20000-20100,30000"];
+            arguments
+                .extend(wish.iter().filter(|word| **word != "--range" && **word != "20000-20100"));
+            let output = Command::new(DAYFLY).args(["firewall", "emit"]).args(&arguments).output();
+            let Output { stdout, stderr, .. } = output.unwrap();
+            text.push_str(&format!("$ {}\n", arguments.join(" ")));
+            text.push_str(&String::from_utf8(stdout).unwrap());
+            text.push_str(&String::from_utf8(stderr).unwrap());
+        }
+    }
+    assert_snapshot!("emitted", text);
+}
+
+/// Runs a program in the namespace on a text; what it said if it did not like it.
+fn accepted(namespace: &Namespace, program: &str, words: &[&str], text: &str) {
+    let mut command = namespace.command(program);
+    let mut child =
+        command.args(words).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let done = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{program}: {said}\n{text}");
+}
+
+#[test]
+fn nft_and_iptables_take_what_is_emitted() {
+    privileged!();
+    needs!("nft", "nftables");
+    needs!("iptables-nft-restore", "iptables");
+    let namespace = Namespace::new();
+    load(&namespace, &client("", ""));
+    for wish in WISHES {
+        let nft = emitted(&[&["--for", "nft"], wish].concat());
+        accepted(&namespace, "nft", &["-c", "-f", "-"], &nft);
+        let iptables = emitted(&[&["--for", "iptables"], wish].concat());
+        accepted(&namespace, "iptables-nft-restore", &["--test", "-n"], &iptables);
+    }
+}
+
+#[test]
+fn firewalld_and_ufw_take_what_is_emitted_and_are_read_back() {
+    privileged!();
+    needs!("firewall-offline-cmd", "firewalld");
+    needs!("ufw", "ufw");
+    let namespace = Namespace::new();
+    let active = ["--ftp-active", "--range", "20000-20100"];
+    let asked = ["--json", "--range", "20000-20100", "--flow", "ftp-active", "--from"];
+    let verdict = |file: &std::path::Path| -> Value {
+        let mut command = check(&asked);
+        let output = command.arg(file).output().unwrap();
+        let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+        document["namespaces"][0]["flows"][0]["verdict"].clone()
+    };
+
+    let folder = std::env::temp_dir().join(format!("dayfly-firewalld-{}", std::process::id()));
+    let zone = folder.join("zones/public.xml");
+    std::fs::create_dir_all(folder.join("zones")).unwrap();
+    std::fs::copy("/usr/lib/firewalld/zones/public.xml", &zone).unwrap();
+    assert_eq!(verdict(&zone), "blocked");
+    for line in emitted(&[&["--for", "firewalld"], &active[..]].concat()).lines() {
+        let Some(words) = line.strip_prefix("firewall-cmd --permanent ") else { continue };
+        let mut offline = namespace.command("firewall-offline-cmd");
+        offline.arg(format!("--system-config={}", folder.display())).arg("--zone=public");
+        let done = offline.args(words.split(' ')).output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+    assert_eq!(verdict(&zone), "passes");
+
+    // A dry run prints the file that it would write, the one for IPv6 behind it.
+    let line = emitted(&[&["--for", "ufw"], &active[..]].concat());
+    let words: Vec<&str> = line.trim().split(' ').skip(1).collect();
+    let done = namespace.command("ufw").arg("--dry-run").args(words).output().unwrap();
+    let said = String::from_utf8(done.stdout).unwrap();
+    assert!(done.status.success(), "{said}");
+    let rules = folder.join("user.rules");
+    let (file, _) = said.split_once("COMMIT\n").unwrap();
+    std::fs::write(&rules, format!("{file}COMMIT\n")).unwrap();
+    assert_eq!(verdict(&rules), "passes");
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn the_helper_that_it_says_to_emit_helps() {
+    privileged!();
+    needs!("nft", "nftables");
+    let (near, _far) = scene(&client("", ""));
+    let (place, _) = json(&near, &["--flow", "ftp-active"]);
+    let remedies = place["remedies"].as_array().unwrap();
+    let action =
+        remedies.iter().find_map(|it| it["do"].as_str().filter(|it| it.contains("--helper")));
+    let folder = std::path::Path::new(DAYFLY).parent().unwrap();
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
+    let done = Command::new("sh").args(["-c", action.unwrap()]).env("PATH", path).status().unwrap();
+    assert!(done.success(), "{action:?}");
+    let (place, exit) = json(&near, &["--flow", "ftp-active"]);
+    assert_eq!((place["flows"][0]["verdict"].as_str(), exit), (Some("passes"), 0), "{place}");
+}
+
 #[test]
 fn wrong_input_is_answered_with_a_sentence() {
     for (name, arguments) in [
@@ -209,6 +329,8 @@ fn wrong_input_is_answered_with_a_sentence() {
         ("not_rules", &["--from", "/dev/null"]),
         ("no_flow", &["--flow", "gopher"]),
         ("range_without_file", &["--range", "1-2"]),
+        ("other_format", &["--from", "/etc/passwd", "--format", "pf"]),
+        ("no_format", &["--from", "/etc/passwd", "--format", "ipchains"]),
     ] {
         assert_snapshot!(format!("wrong_{name}"), told(&mut check(arguments), &[]));
     }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use dayfly_ports::{Port, PortRange, PortSet, Protocol};
 
-use super::flows::{Flow, FlowKind, Host, assess};
+use super::flows::{Flow, FlowKind, Host, assess, assess_all};
 use super::matching::condition;
 use super::model::{Family, RulePlace, Ruleset};
 use super::packet::Direction;
@@ -136,7 +136,7 @@ const MOST: u32 = 65_536 - 1024;
 pub fn check(ruleset: &Ruleset, host: &Host, kinds: &[FlowKind], listeners: &[Listener]) -> Check {
     let mut check = Check {
         open: Vec::new(),
-        flows: kinds.iter().flat_map(|&kind| assess(ruleset, host, kind)).collect(),
+        flows: assess_all(ruleset, host, kinds),
         outgoing: assess(ruleset, host, FlowKind::Outgoing),
         compared: Vec::new(),
         exposed: Vec::new(),

@@ -12,8 +12,10 @@
 
 use std::cell::Cell;
 
-use super::matching::{Split, split};
-use super::model::{Base, Effect, Hook, JUMPS, RulePlace, Ruleset, State, Verdict};
+use super::matching::{Grain, Split, split};
+use super::model::{
+    Base, Condition, Effect, Hook, JUMPS, RulePlace, Ruleset, State, Test, Verdict,
+};
 use super::packet::{Direction, Packet};
 use super::region::Region;
 
@@ -87,7 +89,12 @@ impl Ruleset {
             Direction::In => Hook::INCOMING,
             Direction::Out => Hook::OUTGOING,
         };
-        let mut walk = Walk { ruleset: self, outcome: Outcome::default(), steps: Cell::new(STEPS) };
+        let mut walk = Walk {
+            ruleset: self,
+            outcome: Outcome::default(),
+            steps: Cell::new(STEPS),
+            grain: self.grain(),
+        };
         let mut live = vec![(packet.clone(), region.clone())];
         for (hook, (chain, base)) in hooks
             .into_iter()
@@ -110,6 +117,30 @@ impl Ruleset {
     }
 }
 
+impl Ruleset {
+    /// Each rule with source ports of its own may part every cell of a region: with thousands of
+    /// them nobody has asked about a certain one, and they are told apart no longer.
+    fn grain(&self) -> Grain {
+        const MOST: usize = 400;
+        let of_source = |test: &Test| matches!(test, Test::SourcePort(_));
+        let weight = |condition: &Condition| match condition {
+            Condition::Is(test) | Condition::Not(test) => usize::from(of_source(test)),
+            Condition::Any { groups, .. } => {
+                groups.iter().filter(|group| group.iter().any(of_source)).count()
+            }
+        };
+        let rules = self.chains.iter().flat_map(|chain| &chain.rules);
+        let mut total = 0;
+        for condition in rules.flat_map(|rule| rule.conditions.iter().chain(&rule.late)) {
+            total += weight(condition);
+            if total > MOST {
+                return Grain::Coarse;
+            }
+        }
+        Grain::Fine
+    }
+}
+
 /// Packets on their way, with what has been changed about them.
 type Live = Vec<(Packet, Region)>;
 
@@ -127,6 +158,7 @@ struct Walk<'a> {
     ruleset: &'a Ruleset,
     outcome: Outcome,
     steps: Cell<u64>,
+    grain: Grain,
 }
 
 impl Walk<'_> {
@@ -200,7 +232,8 @@ impl Walk<'_> {
             self.steps.set(self.steps.get() - work);
             let place = RulePlace { chain: index, rule: Some(number) };
             for (packet, region) in &mut live {
-                let Split { yes, maybe, opaque } = split(&rule.conditions, packet, region);
+                let Split { yes, maybe, opaque } =
+                    split(&rule.conditions, packet, region, self.grain);
                 if yes.is_empty() && maybe.is_empty() {
                     continue;
                 }
@@ -217,7 +250,7 @@ impl Walk<'_> {
                 let (asked, certain) = if rule.late.is_empty() {
                     (all, certain)
                 } else {
-                    let late = split(&rule.late, &changed, &all);
+                    let late = split(&rule.late, &changed, &all, self.grain);
                     if late.opaque {
                         self.outcome.opaque.add(&late.maybe);
                     }
@@ -279,7 +312,8 @@ impl Walk<'_> {
             Verdict::Map(entries) => {
                 let mut rest = region;
                 for (conditions, verdict) in entries {
-                    let Split { yes, maybe, opaque } = split(conditions, &packet, &rest);
+                    let Split { yes, maybe, opaque } =
+                        split(conditions, &packet, &rest, self.grain);
                     if yes.is_empty() && maybe.is_empty() {
                         continue;
                     }

@@ -15,6 +15,15 @@ pub(super) struct Split {
     pub(super) opaque: bool,
 }
 
+/// How finely source ports are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Grain {
+    /// Exactly.
+    Fine,
+    /// All of them, none of them, or it depends.
+    Coarse,
+}
+
 /// What a test says about a packet before its ports are looked at.
 enum Answer<'a> {
     Yes,
@@ -25,7 +34,12 @@ enum Answer<'a> {
 }
 
 /// Divides a region by conditions that all have to hold.
-pub(super) fn split(conditions: &[Condition], packet: &Packet, region: &Region) -> Split {
+pub(super) fn split(
+    conditions: &[Condition],
+    packet: &Packet,
+    region: &Region,
+    grain: Grain,
+) -> Split {
     // What needs no look at the ports rules most rules out.
     let excluded = |condition: &Condition| match condition {
         Condition::Is(test) => matches!(answer(test, packet), Answer::No),
@@ -38,7 +52,7 @@ pub(super) fn split(conditions: &[Condition], packet: &Packet, region: &Region) 
     }
     let mut split = Split { yes: region.clone(), maybe: Region::empty(), opaque: false };
     for condition in conditions {
-        split = narrowed(condition, packet, split);
+        split = narrowed(condition, packet, split, grain);
         if split.yes.is_empty() && split.maybe.is_empty() {
             return nothing();
         }
@@ -46,7 +60,14 @@ pub(super) fn split(conditions: &[Condition], packet: &Packet, region: &Region) 
     split
 }
 
-fn narrowed(condition: &Condition, packet: &Packet, before: Split) -> Split {
+fn narrowed(condition: &Condition, packet: &Packet, before: Split, grain: Grain) -> Split {
+    if grain == Grain::Coarse
+        && let Condition::Is(test) | Condition::Not(test) = condition
+        && let Answer::From(spans) = answer(test, packet)
+    {
+        let negated = matches!(condition, Condition::Not(_));
+        return roughly(spans, negated, before);
+    }
     match condition {
         Condition::Is(test) => match answer(test, packet) {
             Answer::Yes => before,
@@ -92,7 +113,7 @@ fn narrowed(condition: &Condition, packet: &Packet, before: Split) -> Split {
         },
         Condition::Any { negated, groups, .. } => {
             let all = before.yes.union(&before.maybe);
-            let held = any_of(groups, packet, &all);
+            let held = any_of(groups, packet, &all, grain);
             let undecided = held.maybe.minus(&held.yes);
             let (yes, maybe) = if *negated {
                 (all.minus(&held.yes).minus(&undecided), undecided)
@@ -108,7 +129,22 @@ fn narrowed(condition: &Condition, packet: &Packet, before: Split) -> Split {
     }
 }
 
-fn any_of(groups: &[Box<[Test]>], packet: &Packet, region: &Region) -> Split {
+/// A test of the source port that does not part what it may or may not hold for.
+fn roughly(spans: &super::model::Spans, negated: bool, before: Split) -> Split {
+    let all = before.yes.union(&before.maybe);
+    let inside = all.with_sources(spans);
+    let outside = all.minus(&inside);
+    let (yes, no) = if negated { (outside, inside) } else { (inside, outside) };
+    if no.is_empty() {
+        before
+    } else if yes.is_empty() {
+        Split { yes: Region::empty(), maybe: Region::empty(), opaque: before.opaque }
+    } else {
+        Split { yes: Region::empty(), maybe: all, opaque: before.opaque }
+    }
+}
+
+fn any_of(groups: &[Box<[Test]>], packet: &Packet, region: &Region, grain: Grain) -> Split {
     let mut held = Split { yes: Region::empty(), maybe: Region::empty(), opaque: false };
     'groups: for group in groups {
         let mut part = Split { yes: region.clone(), maybe: Region::empty(), opaque: false };
@@ -116,13 +152,13 @@ fn any_of(groups: &[Box<[Test]>], packet: &Packet, region: &Region) -> Split {
             continue;
         }
         for test in group {
-            part = narrowed(&Condition::Is(test.clone()), packet, part);
+            part = narrowed(&Condition::Is(test.clone()), packet, part, grain);
             if part.yes.is_empty() && part.maybe.is_empty() {
                 continue 'groups;
             }
         }
-        held.yes = held.yes.union(&part.yes);
-        held.maybe = held.maybe.union(&part.maybe);
+        held.yes.add(&part.yes);
+        held.maybe.add(&part.maybe);
         held.opaque |= part.opaque;
     }
     held
@@ -243,7 +279,7 @@ mod tests {
         let whole = Region::product(&PortSet::FULL, &PortSet::FULL);
         for negated in [false, true] {
             let any = Condition::Any { negated, groups: groups.clone().into(), name: "".into() };
-            let held = split(&[any], &packet, &whole);
+            let held = split(&[any], &packet, &whole, Grain::Fine);
             assert!(held.maybe.is_empty());
             for (source, port, inside) in
                 [(20, 1024, true), (20, 2001, false), (21, 2500, true), (22, 1600, false)]

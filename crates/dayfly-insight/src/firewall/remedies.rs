@@ -6,7 +6,7 @@ use dayfly_ports::{PortRange, PortSet, Protocol};
 
 use super::check::{Check, Comparison, Exposed, Relation};
 use super::flows::{Flow, FlowKind, FlowVerdict, Host};
-use super::model::{Dialect, Ruleset};
+use super::model::{Chain, Dialect, Ruleset};
 use super::packet::Direction;
 use super::writers::{Opening, place};
 use crate::why::{Remedy, Shell};
@@ -97,7 +97,7 @@ impl Advice<'_> {
                 self.range(flow);
                 self.rule(flow);
                 if flow.kind == FlowKind::FtpActive || flow.kind == FlowKind::Tftp {
-                    self.helper(flow, chain.dialect);
+                    self.helper(flow, chain);
                 }
             }
             Direction::Out => {
@@ -162,15 +162,21 @@ impl Advice<'_> {
     }
 
     /// Let connection tracking read the port.
-    fn helper(&mut self, flow: &Flow, dialect: Dialect) {
-        let apply = match dialect {
-            Dialect::Nft => self.shell.command("nft -f -"),
-            Dialect::Iptables => format!("{} -n", self.shell.command("iptables-restore")),
+    fn helper(&mut self, flow: &Flow, chain: &Chain) {
+        let (apply, place) = match chain.dialect {
+            Dialect::Nft => (self.shell.command("nft -f -"), chain.name.as_str()),
+            Dialect::Iptables => (
+                self.shell.command("iptables-restore -n"),
+                chain.name.rsplit(' ').next().unwrap_or("INPUT"),
+            ),
             _ => return,
         };
         let option = if flow.kind == FlowKind::Tftp { "--tftp" } else { "--ftp-active" };
+        let dialect = chain.dialect.name();
         self.offer(
-            format!("dayfly firewall emit --for {} {option} --helper | {apply}", dialect.name()),
+            format!(
+                "dayfly firewall emit --for {dialect} {option} --helper --chain '{place}' | {apply}"
+            ),
             format!(
                 "{} works without an open range{}",
                 flow.kind.name(),

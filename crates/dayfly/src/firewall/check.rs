@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use dayfly_insight::Settings;
 use dayfly_insight::firewall::check::{Check, Listener, check};
 use dayfly_insight::firewall::flows::{FlowKind, FlowVerdict, Host};
-use dayfly_insight::firewall::model::{Family, Ruleset};
+use dayfly_insight::firewall::model::{Dialect, Family, Ruleset};
 use dayfly_insight::firewall::readers;
 use dayfly_insight::firewall::remedies::remedies;
 use dayfly_insight::why::{Remedy, Shell};
@@ -81,12 +81,18 @@ fn from_file(args: &CheckArgs, file: &str) -> Result<Report, Failure> {
     let bytes =
         bytes.map_err(|error| Failure::new(format_args!("{file} cannot be read: {error}")))?;
     let text = dayfly_systems::decoded(&bytes);
-    let ruleset = readers::nft::read(&text).map_err(|error| {
-        Failure::new(format_args!("{file}: {error}"))
-            .hint("save the rules with `nft -j list ruleset`")
+    let read = match args.format {
+        Some(format) => format.read(&text).map(|ruleset| (format, ruleset)),
+        None => readers::read(&text),
+    };
+    let (format, ruleset) = read.map_err(|error| {
+        Failure::new(format_args!("{file}: {error}")).hint(
+            "`nft -j list ruleset`, iptables-save, pfctl -sr, ipfw list and others print rules; \
+             --format says which it was",
+        )
     })?;
     let mut settings = settings::read().unwrap_or_else(|_| Settings::linux_defaults());
-    if let Some(range) = args.range {
+    if let Some(range) = args.range.or_else(|| default_range(format.dialect())) {
         *settings.reserved = dayfly_ports::PortSet::EMPTY;
         for setting in &mut settings.ranges {
             setting.range = range;
@@ -108,6 +114,16 @@ fn from_file(args: &CheckArgs, file: &str) -> Result<Report, Failure> {
     let checked =
         judge(args, None, name.to_owned(), &Shell::default(), &ruleset, host, &settings, &[]);
     Ok(Report { places: vec![checked], degraded: Vec::new() })
+}
+
+/// What a system with such a firewall starts with; none for Linux, which this host is.
+fn default_range(dialect: Dialect) -> Option<PortRange> {
+    let name = match dialect {
+        Dialect::Pf | Dialect::Ipfw => "freebsd",
+        Dialect::Windows => "windows",
+        _ => return None,
+    };
+    dayfly_systems::find(name).map(dayfly_systems::System::default_range)
 }
 
 fn from_here(args: &CheckArgs) -> Result<Report, Failure> {

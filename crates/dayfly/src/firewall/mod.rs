@@ -1,7 +1,9 @@
-//! `dayfly firewall`: does what is open equal what is used (`check`).
+//! `dayfly firewall`: does what is open equal what is used (`check`), and rules
+//! that make it so (`emit`).
 
 pub(crate) mod args;
 mod check;
+mod emit;
 
 use std::process::ExitCode;
 
@@ -12,5 +14,6 @@ use crate::error::Failure;
 pub(crate) fn run(args: &FirewallArgs) -> Result<ExitCode, Failure> {
     match &args.verb {
         FirewallVerb::Check(args) => check::run(args),
+        FirewallVerb::Emit(args) => emit::run(args),
     }
 }

@@ -16,7 +16,7 @@ mod talk;
 
 use dayfly_ports::{PortRange, PortSet, Protocol};
 
-use self::talk::{Leg, Talk, widest};
+use self::talk::{Leg, Talk, Talks, widest};
 use super::evaluate::Decision;
 use super::matching::condition;
 use super::model::{Family, RulePlace, Ruleset, State};
@@ -189,26 +189,35 @@ impl Host {
 /// Asks about one flow, in every family of the host.
 #[must_use]
 pub fn assess(ruleset: &Ruleset, host: &Host, kind: FlowKind) -> Vec<Flow> {
-    let protocols: &[Protocol] = match kind {
-        FlowKind::Tftp => &[Protocol::Udp],
-        FlowKind::EphemeralIn | FlowKind::Outgoing => &[Protocol::Tcp, Protocol::Udp],
-        _ => &[Protocol::Tcp],
-    };
+    assess_all(ruleset, host, &[kind])
+}
+
+/// Asks about flows, in every family of the host. Conversations that several of them have in common
+/// are held once.
+#[must_use]
+pub fn assess_all(ruleset: &Ruleset, host: &Host, kinds: &[FlowKind]) -> Vec<Flow> {
+    let talks = Talks::default();
     let mut flows: Vec<Flow> = Vec::new();
-    for &protocol in protocols {
-        let each = host.families.iter().map(|&family| {
-            let asked = Asked { ruleset, host, kind, family, protocol };
-            asked.flow()
-        });
-        let each: Vec<Flow> = each.collect();
-        let alike = |one: &Flow| {
-            each.first()
-                .is_some_and(|first| (first.verdict, &first.needs) == (one.verdict, &one.needs))
+    for &kind in kinds {
+        let protocols: &[Protocol] = match kind {
+            FlowKind::Tftp => &[Protocol::Udp],
+            FlowKind::EphemeralIn | FlowKind::Outgoing => &[Protocol::Tcp, Protocol::Udp],
+            _ => &[Protocol::Tcp],
         };
-        if each.iter().all(alike) {
-            flows.extend(each.into_iter().take(1).map(|flow| Flow { family: None, ..flow }));
-        } else {
-            flows.extend(each);
+        for &protocol in protocols {
+            let of_family =
+                |&family| Asked { ruleset, host, kind, family, protocol, talks: &talks }.flow();
+            let each: Vec<Flow> = host.families.iter().map(of_family).collect();
+            let alike = |one: &Flow| {
+                let same =
+                    |first: &Flow| (first.verdict, &first.needs) == (one.verdict, &one.needs);
+                each.first().is_some_and(same)
+            };
+            if each.iter().all(alike) {
+                flows.extend(each.into_iter().take(1).map(|flow| Flow { family: None, ..flow }));
+            } else {
+                flows.extend(each);
+            }
         }
     }
     flows
@@ -236,6 +245,7 @@ struct Asked<'a> {
     kind: FlowKind,
     family: Family,
     protocol: Protocol,
+    talks: &'a Talks,
 }
 
 /// What a helper does for the conversation, in words.
@@ -260,7 +270,7 @@ impl Asked<'_> {
     fn flow(&self) -> Flow {
         let (control, mut data) = self.parts();
         let Some(control) = control else { return self.judged(&data, Aside::default()) };
-        let talk = Talk::hold(self.ruleset, &control.first, &control.peers, &control.locals);
+        let talk = self.talks.hold(self.ruleset, &control.first, &control.peers, &control.locals);
         let wanted = Region::product(&control.peers, &control.locals);
         let mut aside = Aside::default();
         let name = if self.kind == FlowKind::Tftp { "tftp" } else { "ftp" };
@@ -379,7 +389,7 @@ impl Asked<'_> {
     }
 
     fn judged(&self, part: &Part, aside: Aside) -> Flow {
-        let talk = Talk::hold(self.ruleset, &part.first, &part.peers, &part.locals);
+        let talk = self.talks.hold(self.ruleset, &part.first, &part.peers, &part.locals);
         self.judge(part, &talk, aside)
     }
 

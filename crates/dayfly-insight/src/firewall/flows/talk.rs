@@ -1,5 +1,8 @@
 //! A conversation: which pairs of ports it can be held over.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use dayfly_ports::PortSet;
 
 use crate::firewall::evaluate::Outcome;
@@ -17,6 +20,31 @@ pub(super) struct Talk {
     pub(super) depends: Region,
     /// Pairs for which a rule that cannot be read decides.
     pub(super) opaque: Region,
+}
+
+/// Conversations that have been held, with whom, from where.
+#[derive(Default)]
+pub(super) struct Talks(RefCell<Vec<(Packet, PortSet, PortSet, Rc<Talk>)>>);
+
+impl Talks {
+    /// As [`Talk::hold`], once for all who ask the same.
+    pub(super) fn hold(
+        &self,
+        ruleset: &Ruleset,
+        first: &Packet,
+        peers: &PortSet,
+        locals: &PortSet,
+    ) -> Rc<Talk> {
+        let known = self.0.borrow().iter().find_map(|(packet, theirs, ours, talk)| {
+            (packet == first && theirs == peers && ours == locals).then(|| Rc::clone(talk))
+        });
+        known.unwrap_or_else(|| {
+            let talk = Rc::new(Talk::hold(ruleset, first, peers, locals));
+            let key = (first.clone(), peers.clone(), locals.clone(), Rc::clone(&talk));
+            self.0.borrow_mut().push(key);
+            talk
+        })
+    }
 }
 
 /// One packet.

@@ -26,10 +26,10 @@ impl Names {
         })
     }
 
-    /// Whether no interface but loopback is meant.
+    /// Whether no interface but loopback is meant: `lo` of Linux, `lo0` of the BSDs.
     #[must_use]
     pub fn is_only_loopback(&self) -> bool {
-        self.0.iter().all(|name| **name == *"lo")
+        self.0.iter().all(|name| matches!(&**name, "lo" | "lo0"))
     }
 
     /// Whether every interface is meant.

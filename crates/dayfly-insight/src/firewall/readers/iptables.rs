@@ -44,7 +44,7 @@ pub fn read(text: &str, family: Family) -> Result<Ruleset, ReadError> {
                 let [append, chain, options @ ..] = words.as_slice() else {
                     return Err(unknown(number, line));
                 };
-                if append != "-A" || table.name.is_empty() {
+                if !matches!(append.as_str(), "-A" | "-I") || table.name.is_empty() {
                     return Err(unknown(number, line));
                 }
                 let Some(&index) = table.by_name.get(chain) else {
@@ -57,7 +57,9 @@ pub fn read(text: &str, family: Family) -> Result<Ruleset, ReadError> {
                 for parsed in &mut parsed {
                     parsed.text = rule.into();
                 }
-                ruleset.chains[index].rules.extend(parsed);
+                let rules = &mut ruleset.chains[index].rules;
+                let at = if append == "-I" { 0 } else { rules.len() };
+                rules.splice(at..at, parsed);
             }
         }
     }
@@ -136,7 +138,9 @@ fn rules(options: &[String], chains: &HashMap<String, usize>, family: Family) ->
                 let Some((target, options)) = after.split_first() else { break };
                 let jumps = matches!(word.as_str(), "-j" | "--jump");
                 targets::apply(target, options, jumps, chains, &mut rule);
-                &[]
+                // Files that people write have matches behind the target as well.
+                let more = options.iter().position(|word| word == "-m");
+                more.map_or(&[], |more| &options[more..])
             }
             _ => parser.option(rest, &mut rule.conditions),
         };

@@ -1,5 +1,6 @@
 //! Rules to apply, in a firewall's own words.
 
+pub mod emit;
 pub mod place;
 
 use dayfly_ports::{PortRange, PortSet, Protocol};

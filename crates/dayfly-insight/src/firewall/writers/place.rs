@@ -2,7 +2,8 @@
 
 use dayfly_ports::PortSet;
 
-use super::{Opening, in_parts, listed, nft_ports};
+use super::emit::specs;
+use super::{Opening, nft_ports};
 use crate::firewall::model::{Chain, Condition, Dialect, Rule, RulePlace, Ruleset, Test, Verdict};
 
 /// The commands that put a rule in front of a chain, so that it decides before what is there.
@@ -98,22 +99,6 @@ fn nft_rule(opening: &Opening, accept: bool) -> String {
 /// The command for a shell, to which braces mean something.
 fn nft(rule: &str) -> String {
     if rule.contains('{') { format!("nft '{rule}'") } else { format!("nft {rule}") }
-}
-
-fn specs(opening: &Opening) -> Vec<String> {
-    let side = |name: &str, ports: &PortSet| {
-        let text = listed(ports, ':', ",");
-        if text.contains(',') {
-            format!(" -m multiport --{name}s {text}")
-        } else {
-            format!(" --{name} {text}")
-        }
-    };
-    let source =
-        opening.source_ports.as_ref().map(|ports| side("sport", ports)).unwrap_or_default();
-    let protocol = opening.protocol;
-    let spec = |ports: &PortSet| format!("-p {protocol}{source}{}", side("dport", ports));
-    in_parts(&opening.ports).iter().map(spec).collect()
 }
 
 fn iptables(chain: &Chain, how: &str, specs: &[String], verdict: &str) -> Vec<String> {
