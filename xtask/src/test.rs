@@ -11,6 +11,8 @@ const NEEDED: &[(&str, &[&str], &str)] = &[
     ("strace", &["-V"], "strace"),
     ("nft", &["-v"], "nftables"),
     ("iptables-nft-restore", &["--version"], "iptables"),
+    ("test", &["-x", "/usr/bin/firewall-offline-cmd"], "firewalld"),
+    ("test", &["-x", "/usr/sbin/ufw"], "ufw"),
     ("tcpdump", &["--version"], "tcpdump"),
     ("sysctl", &["-V"], "procps"),
     // Only its program that applies sysctl.d at boot is run.

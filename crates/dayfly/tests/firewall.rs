@@ -166,6 +166,18 @@ fn a_server_is_told_what_works_and_who_sits_inside() {
     assert_eq!(exit, 1);
 }
 
+/// Types a command into a shell that finds dayfly; whether it was content.
+fn typed(action: &str) -> bool {
+    let folder = std::path::Path::new(DAYFLY).parent().unwrap();
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
+    // It asks before it changes anything, and nobody is there to be asked.
+    let action = action.replace("dayfly set ", "dayfly set --yes ");
+    let state = std::env::temp_dir().join(format!("dayfly-firewall-{}", std::process::id()));
+    let mut shell = Command::new("sh");
+    let shell = shell.args(["-c", &action]).env("PATH", path).stdin(Stdio::null());
+    shell.env("DAYFLY_STATE", state).stdout(Stdio::null()).status().unwrap().success()
+}
+
 #[test]
 fn what_it_says_to_do_helps() {
     privileged!();
@@ -183,8 +195,7 @@ fn what_it_says_to_do_helps() {
         let (remedies, exit) = find(&near);
         assert_eq!(exit, 1);
         let action = remedies[index]["do"].as_str().unwrap();
-        let done = Command::new("sh").args(["-c", action]).stdout(Stdio::null()).status().unwrap();
-        assert!(done.success(), "{action}");
+        assert!(typed(action), "{action}");
         let (place, _) = json(&near, &flow);
         assert_eq!(place["flows"][0]["verdict"], "passes", "after {action}: {place}");
     }
@@ -314,10 +325,7 @@ fn the_helper_that_it_says_to_emit_helps() {
     let remedies = place["remedies"].as_array().unwrap();
     let action =
         remedies.iter().find_map(|it| it["do"].as_str().filter(|it| it.contains("--helper")));
-    let folder = std::path::Path::new(DAYFLY).parent().unwrap();
-    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
-    let done = Command::new("sh").args(["-c", action.unwrap()]).env("PATH", path).status().unwrap();
-    assert!(done.success(), "{action:?}");
+    assert!(typed(action.unwrap()), "{action:?}");
     let (place, exit) = json(&near, &["--flow", "ftp-active"]);
     assert_eq!((place["flows"][0]["verdict"].as_str(), exit), (Some("passes"), 0), "{place}");
 }

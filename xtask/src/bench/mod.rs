@@ -3,6 +3,7 @@
 
 mod alloc;
 mod bare;
+mod firewall;
 mod identify;
 mod process;
 mod run;
@@ -17,6 +18,7 @@ type Bench = (&'static str, &'static str, fn(&[&str]) -> Done);
 /// What can be measured.
 const BENCHES: &[Bench] = &[
     ("alloc", "what handing out a port costs, next to everybody who does", alloc::run),
+    ("firewall", "what a check of 50,000 rules costs next to `nft -c -f` of them", firewall::run),
     (
         "identify",
         "what `dayfly identify` costs next to reading bytes and to tcpdump",

@@ -6,6 +6,7 @@ use dayfly_ports::{PortRange, PortSet, Protocol};
 
 use super::sysctl_files::Assignment;
 use crate::blame::Accusation;
+use crate::firewall::remedies::Diagnosis;
 use crate::ftp::server::ServerConfig;
 use crate::nat::NatRow;
 use crate::rpc::RpcUse;
@@ -61,6 +62,8 @@ pub struct NamespaceEvidence {
     pub tftp_servers: Vec<TftpServer>,
     /// How Sun RPC is used.
     pub rpc: RpcUse,
+    /// What is wrong with what the firewall opens.
+    pub firewall: Diagnosis,
     /// The TCP ports that the firewall lets anybody connect to; none if that is not known.
     pub open_to_all: Option<Box<PortSet>>,
 }

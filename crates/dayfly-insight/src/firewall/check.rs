@@ -124,6 +124,8 @@ pub struct Check {
     pub compared: Vec<Comparison>,
     /// Who sits inside.
     pub exposed: Vec<Exposed>,
+    /// Whether there is a span that anybody could sit inside.
+    pub has_spans: bool,
 }
 
 /// A span of so many ports was not opened for single services.
@@ -140,12 +142,16 @@ pub fn check(ruleset: &Ruleset, host: &Host, kinds: &[FlowKind], listeners: &[Li
         outgoing: assess(ruleset, host, FlowKind::Outgoing),
         compared: Vec::new(),
         exposed: Vec::new(),
+        has_spans: false,
     };
     for protocol in [Protocol::Tcp, Protocol::Udp] {
         let inwards = opened(ruleset, host, Direction::In, protocol);
         check.compared.push(compare(host, protocol, &inwards));
         let of_protocol = listeners.iter().filter(|one| one.protocol == protocol);
         check.exposed.extend(of_protocol.filter_map(|one| exposed(one, host, &inwards)));
+        let used = used_by(host, protocol);
+        let has_span = |one: &Open| !spans_of(&one.ports, used, host, &inwards).is_empty();
+        check.has_spans |= inwards.open.iter().any(has_span);
         check.open.extend(inwards.open);
         check.open.extend(opened(ruleset, host, Direction::Out, protocol).open);
     }

@@ -34,6 +34,54 @@ pub fn remedies(
     advice.remedies
 }
 
+/// A finding with what can be done about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Advised<T> {
+    /// What was found.
+    pub found: T,
+    /// The rule that it is about, in words.
+    pub rule: Option<String>,
+    /// The best first.
+    pub remedies: Vec<Remedy>,
+}
+
+/// What a doctor wants to know of a firewall.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Diagnosis {
+    /// Spans that were opened for automatic ports and are others.
+    pub compared: Vec<Advised<Comparison>>,
+    /// Services inside such spans.
+    pub exposed: Vec<Advised<Exposed>>,
+}
+
+/// Everything that is wrong with what is open, each with its own remedies.
+#[must_use]
+pub fn diagnose(ruleset: &Ruleset, host: &Host, check: &Check, shell: &Shell) -> Diagnosis {
+    let advised = |give: &dyn Fn(&mut Advice<'_>)| {
+        let mut advice = Advice { ruleset, host, check, shell, remedies: Vec::new() };
+        give(&mut advice);
+        advice.remedies
+    };
+    let wrong = check.compared.iter().filter(|one| one.relation.is_wrong());
+    let services = check.exposed.iter().filter(|one| !one.listener.transient);
+    Diagnosis {
+        compared: wrong
+            .map(|one| Advised {
+                found: one.clone(),
+                rule: one.place.map(|place| ruleset.name_of(place)),
+                remedies: advised(&|advice| advice.compared(one)),
+            })
+            .collect(),
+        exposed: services
+            .map(|one| Advised {
+                found: one.clone(),
+                rule: one.place.map(|place| ruleset.name_of(place)),
+                remedies: advised(&|advice| advice.exposed(one)),
+            })
+            .collect(),
+    }
+}
+
 struct Advice<'a> {
     ruleset: &'a Ruleset,
     host: &'a Host,
@@ -123,8 +171,7 @@ impl Advice<'_> {
         let Some(compared) = compared.filter(|one| one.relation.is_wrong()) else { return };
         let Some(open) = single_span(&compared.opened) else { return };
         self.offer(
-            self.shell
-                .sysctl("net.ipv4.ip_local_port_range", &format!("{} {}", open.low(), open.high())),
+            self.shell.dayfly(&format!("set {open}")),
             format!(
                 "automatic ports come from the {} ports that the firewall lets in: {} works",
                 open.len(),
@@ -207,10 +254,7 @@ impl Advice<'_> {
         }
         if let Some(open) = single_span(opened).filter(|_| compared.relation != Relation::Wider) {
             self.offer(
-                self.shell.sysctl(
-                    "net.ipv4.ip_local_port_range",
-                    &format!("{} {}", open.low(), open.high()),
-                ),
+                self.shell.dayfly(&format!("set {open}")),
                 format!("automatic ports come from the {} ports that are open", open.len()),
             );
         }

@@ -108,6 +108,7 @@ pub fn of_namespace(look: &Look) -> Result<(NamespaceEvidence, Vec<Degradation>)
     };
     let is_rpcbind = |socket: &Socket| socket.tuple.local_port.number() == rpc::RPCBIND;
     let has_rpcbind = seen.listeners.iter().any(is_rpcbind);
+    let opened = open::opened(&settings, &servers, &look.shell);
     let evidence = NamespaceEvidence {
         name: look.name.clone(),
         shell: look.shell.clone(),
@@ -122,10 +123,8 @@ pub fn of_namespace(look: &Look) -> Result<(NamespaceEvidence, Vec<Degradation>)
         opens_per_second,
         tftp_servers: rpc::tftp_servers(),
         rpc: rpc::usage(has_rpcbind),
-        open_to_all: match servers.is_empty() {
-            true => None,
-            false => open::to_all(&settings),
-        },
+        open_to_all: opened.to_all.filter(|_| !servers.is_empty()),
+        firewall: opened.diagnosis,
         ftp_servers: servers,
     };
     Ok((evidence, degraded))

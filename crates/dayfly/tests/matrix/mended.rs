@@ -121,8 +121,12 @@ impl Scene {
 fn typed(action: &str) -> bool {
     let folder = Path::new(env!("CARGO_BIN_EXE_dayfly")).parent().unwrap().display();
     let path = format!("{folder}:{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap());
+    // It asks before it changes anything, and nobody is there to be asked.
+    let action = action.replace("dayfly set ", "dayfly set --yes ");
+    let state = std::env::temp_dir().join(format!("dayfly-matrix-{}", std::process::id()));
     let mut shell = Command::new("sh");
-    let done = shell.args(["-c", action]).env("PATH", path).stdin(Stdio::null()).output().unwrap();
+    shell.args(["-c", &action]).env("PATH", path).env("DAYFLY_STATE", state).stdin(Stdio::null());
+    let done = shell.output().unwrap();
     if !done.status.success() {
         eprintln!("{action}: {}", String::from_utf8_lossy(&done.stderr));
     }

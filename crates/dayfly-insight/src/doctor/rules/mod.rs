@@ -5,6 +5,7 @@ mod churn;
 mod cliff;
 mod configured_inside;
 mod conntrack;
+mod firewall;
 mod folklore;
 mod ftp;
 mod full;
@@ -56,6 +57,9 @@ pub const RULES: &[Rule] = &[
     tftp::RULE,
     rpc::UNPINNED,
     rpc::LOW,
+    firewall::OTHER,
+    firewall::MORE,
+    firewall::EXPOSED,
 ];
 
 /// How many things of one kind a finding lists by name.
@@ -123,6 +127,7 @@ pub(crate) mod fixture {
             ftp_servers: Vec::new(),
             tftp_servers: Vec::new(),
             rpc: crate::rpc::RpcUse::default(),
+            firewall: crate::firewall::remedies::Diagnosis::default(),
             open_to_all: None,
         }
     }
