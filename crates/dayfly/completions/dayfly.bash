@@ -79,11 +79,17 @@ _dayfly() {
             dayfly__subcmd__firewall,check)
                 cmd="dayfly__subcmd__firewall__subcmd__check"
                 ;;
+            dayfly__subcmd__firewall,emit)
+                cmd="dayfly__subcmd__firewall__subcmd__emit"
+                ;;
             dayfly__subcmd__firewall,help)
                 cmd="dayfly__subcmd__firewall__subcmd__help"
                 ;;
             dayfly__subcmd__firewall__subcmd__help,check)
                 cmd="dayfly__subcmd__firewall__subcmd__help__subcmd__check"
+                ;;
+            dayfly__subcmd__firewall__subcmd__help,emit)
+                cmd="dayfly__subcmd__firewall__subcmd__help__subcmd__emit"
                 ;;
             dayfly__subcmd__firewall__subcmd__help,help)
                 cmd="dayfly__subcmd__firewall__subcmd__help__subcmd__help"
@@ -168,6 +174,9 @@ _dayfly() {
                 ;;
             dayfly__subcmd__help__subcmd__firewall,check)
                 cmd="dayfly__subcmd__help__subcmd__firewall__subcmd__check"
+                ;;
+            dayfly__subcmd__help__subcmd__firewall,emit)
+                cmd="dayfly__subcmd__help__subcmd__firewall__subcmd__emit"
                 ;;
             dayfly__subcmd__help__subcmd__ftp,check)
                 cmd="dayfly__subcmd__help__subcmd__ftp__subcmd__check"
@@ -292,7 +301,7 @@ _dayfly() {
             return 0
             ;;
         dayfly__subcmd__firewall)
-            opts="-h --help check help"
+            opts="-h --help check emit help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -306,7 +315,7 @@ _dayfly() {
             return 0
             ;;
         dayfly__subcmd__firewall__subcmd__check)
-            opts="-h --netns --all-netns --from --range --passive --peer --interface --flow --json --color --help"
+            opts="-h --netns --all-netns --from --format --range --passive --peer --interface --flow --json --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -317,6 +326,10 @@ _dayfly() {
                     return 0
                     ;;
                 --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -351,8 +364,38 @@ _dayfly() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        dayfly__subcmd__firewall__subcmd__emit)
+            opts="-h --for --ftp-active --ftp-passive --tftp --range --protocol --from-port-20 --helper --chain --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --for)
+                    COMPREPLY=($(compgen -W "nft iptables firewalld ufw pf ipfw windows aws" -- "${cur}"))
+                    return 0
+                    ;;
+                --range)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --protocol)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --chain)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         dayfly__subcmd__firewall__subcmd__help)
-            opts="check help"
+            opts="check emit help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -366,6 +409,20 @@ _dayfly() {
             return 0
             ;;
         dayfly__subcmd__firewall__subcmd__help__subcmd__check)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dayfly__subcmd__firewall__subcmd__help__subcmd__emit)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -562,7 +619,7 @@ _dayfly() {
             return 0
             ;;
         dayfly__subcmd__help__subcmd__firewall)
-            opts="check"
+            opts="check emit"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -576,6 +633,20 @@ _dayfly() {
             return 0
             ;;
         dayfly__subcmd__help__subcmd__firewall__subcmd__check)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dayfly__subcmd__help__subcmd__firewall__subcmd__emit)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

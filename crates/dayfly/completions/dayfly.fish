@@ -124,12 +124,14 @@ complete -c dayfly -n "__fish_dayfly_using_subcommand plan" -l runtime -d 'Chang
 complete -c dayfly -n "__fish_dayfly_using_subcommand plan" -l script -d 'Print a script for the system\'s own shell that applies, checks and undoes the plan'
 complete -c dayfly -n "__fish_dayfly_using_subcommand plan" -l json -d 'Print JSON; docs/json.md explains every name'
 complete -c dayfly -n "__fish_dayfly_using_subcommand plan" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c dayfly -n "__fish_dayfly_using_subcommand firewall; and not __fish_seen_subcommand_from check help" -s h -l help -d 'Print help'
-complete -c dayfly -n "__fish_dayfly_using_subcommand firewall; and not __fish_seen_subcommand_from check help" -f -a "check" -d 'Say whether the open ports are those that are used, and who listens inside them'
-complete -c dayfly -n "__fish_dayfly_using_subcommand firewall; and not __fish_seen_subcommand_from check help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dayfly -n "__fish_dayfly_using_subcommand firewall; and not __fish_seen_subcommand_from check emit help" -s h -l help -d 'Print help'
+complete -c dayfly -n "__fish_dayfly_using_subcommand firewall; and not __fish_seen_subcommand_from check emit help" -f -a "check" -d 'Say whether the open ports are those that are used, and who listens inside them'
+complete -c dayfly -n "__fish_dayfly_using_subcommand firewall; and not __fish_seen_subcommand_from check emit help" -f -a "emit" -d 'Print rules that open what is used, in the words of any firewall. Changes nothing'
+complete -c dayfly -n "__fish_dayfly_using_subcommand firewall; and not __fish_seen_subcommand_from check emit help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dayfly -n "__fish_dayfly_using_subcommand firewall; and __fish_seen_subcommand_from check" -l netns -d 'Look at this network namespace instead of the current one: a name of `ip netns`, a process id, or a path' -r
 complete -c dayfly -n "__fish_dayfly_using_subcommand firewall; and __fish_seen_subcommand_from check" -l from -d 'Read the rules from this file, or from standard input (-), instead of this host' -r
-complete -c dayfly -n "__fish_dayfly_using_subcommand firewall; and __fish_seen_subcommand_from check" -l range -d 'The range of automatic ports behind those rules, such as 49152-65535. Without it that of this host' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand firewall; and __fish_seen_subcommand_from check" -l format -d 'What the file is, where that is not to be seen: nft, iptables, ip6tables, firewalld, ufw, pf, ipfw, netsh, powershell, aws' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand firewall; and __fish_seen_subcommand_from check" -l range -d 'The range of automatic ports behind those rules, such as 49152-65535. Without it that of this host, or the default of a system that has such a firewall' -r
 complete -c dayfly -n "__fish_dayfly_using_subcommand firewall; and __fish_seen_subcommand_from check" -l passive -d 'The ports that an FTP server here opens for passive transfers. Without it those that the running servers are configured with, or else the range' -r
 complete -c dayfly -n "__fish_dayfly_using_subcommand firewall; and __fish_seen_subcommand_from check" -l peer -d 'Ask about this other host. Without it about any' -r
 complete -c dayfly -n "__fish_dayfly_using_subcommand firewall; and __fish_seen_subcommand_from check" -l interface -d 'Ask about packets of this interface. Without it about the only one, or any' -r
@@ -140,7 +142,25 @@ never\t'Not at all'"
 complete -c dayfly -n "__fish_dayfly_using_subcommand firewall; and __fish_seen_subcommand_from check" -l all-netns -d 'Look at every network namespace of the host'
 complete -c dayfly -n "__fish_dayfly_using_subcommand firewall; and __fish_seen_subcommand_from check" -l json -d 'Print JSON; docs/json.md explains every name'
 complete -c dayfly -n "__fish_dayfly_using_subcommand firewall; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dayfly -n "__fish_dayfly_using_subcommand firewall; and __fish_seen_subcommand_from emit" -l for -d 'Whose words to use' -r -f -a "nft\t'nftables'
+iptables\t'iptables'
+firewalld\t'firewalld'
+ufw\t'ufw'
+pf\t'pf of the BSDs and macOS'
+ipfw\t'ipfw of FreeBSD'
+windows\t'Windows Defender Firewall'
+aws\t'Security groups and network ACLs of AWS'"
+complete -c dayfly -n "__fish_dayfly_using_subcommand firewall; and __fish_seen_subcommand_from emit" -l range -d 'The ports to open, such as 40000-40100. Without it the range of this host' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand firewall; and __fish_seen_subcommand_from emit" -l protocol -d 'Without a service: open the ports for these protocols, separated by commas. Else for tcp and udp' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand firewall; and __fish_seen_subcommand_from emit" -l chain -d 'The chain of nft or iptables that the rules go in front of. Without it `inet filter input` or `INPUT`' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand firewall; and __fish_seen_subcommand_from emit" -l ftp-active -d 'Let servers connect back to this FTP client'
+complete -c dayfly -n "__fish_dayfly_using_subcommand firewall; and __fish_seen_subcommand_from emit" -l ftp-passive -d 'Let clients of this FTP server connect to it and to its passive ports (--range)'
+complete -c dayfly -n "__fish_dayfly_using_subcommand firewall; and __fish_seen_subcommand_from emit" -l tftp -d 'Let the answers of TFTP servers in'
+complete -c dayfly -n "__fish_dayfly_using_subcommand firewall; and __fish_seen_subcommand_from emit" -l from-port-20 -d 'With --ftp-active: only from port 20. Not every server sends from there'
+complete -c dayfly -n "__fish_dayfly_using_subcommand firewall; and __fish_seen_subcommand_from emit" -l helper -d 'Instead of a range: let connection tracking read the ports. Not for FTP over TLS'
+complete -c dayfly -n "__fish_dayfly_using_subcommand firewall; and __fish_seen_subcommand_from emit" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dayfly -n "__fish_dayfly_using_subcommand firewall; and __fish_seen_subcommand_from help" -f -a "check" -d 'Say whether the open ports are those that are used, and who listens inside them'
+complete -c dayfly -n "__fish_dayfly_using_subcommand firewall; and __fish_seen_subcommand_from help" -f -a "emit" -d 'Print rules that open what is used, in the words of any firewall. Changes nothing'
 complete -c dayfly -n "__fish_dayfly_using_subcommand firewall; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dayfly -n "__fish_dayfly_using_subcommand ftp; and not __fish_seen_subcommand_from explain check help" -s h -l help -d 'Print help'
 complete -c dayfly -n "__fish_dayfly_using_subcommand ftp; and not __fish_seen_subcommand_from explain check help" -f -a "explain" -d 'Say which side connects to which port for each transfer of a session'
@@ -326,5 +346,6 @@ complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_
 complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan firewall ftp set reserve unreserve undo keep history identify run simulate size completions man help" -f -a "man" -d 'Print the manual page, in roff'
 complete -c dayfly -n "__fish_dayfly_using_subcommand help; and not __fish_seen_subcommand_from show why doctor systems plan firewall ftp set reserve unreserve undo keep history identify run simulate size completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dayfly -n "__fish_dayfly_using_subcommand help; and __fish_seen_subcommand_from firewall" -f -a "check" -d 'Say whether the open ports are those that are used, and who listens inside them'
+complete -c dayfly -n "__fish_dayfly_using_subcommand help; and __fish_seen_subcommand_from firewall" -f -a "emit" -d 'Print rules that open what is used, in the words of any firewall. Changes nothing'
 complete -c dayfly -n "__fish_dayfly_using_subcommand help; and __fish_seen_subcommand_from ftp" -f -a "explain" -d 'Say which side connects to which port for each transfer of a session'
 complete -c dayfly -n "__fish_dayfly_using_subcommand help; and __fish_seen_subcommand_from ftp" -f -a "check" -d 'Hold the configuration of FTP servers against this host; exit code 1 if anything is wrong'

@@ -24,7 +24,10 @@ pub(super) struct Talk {
 
 /// Conversations that have been held, with whom, from where.
 #[derive(Default)]
-pub(super) struct Talks(RefCell<Vec<(Packet, PortSet, PortSet, Rc<Talk>)>>);
+pub(super) struct Talks(RefCell<Vec<Held>>);
+
+/// The first packet, the peer's ports, ours, and the conversation.
+type Held = (Packet, PortSet, PortSet, Rc<Talk>);
 
 impl Talks {
     /// As [`Talk::hold`], once for all who ask the same.

@@ -304,7 +304,7 @@ impl<'a> Reader<'a> {
     /// `any port 20`, `<table> port { 80, 1024:65535 }`.
     fn place(&mut self, source: bool, conditions: &mut Vec<Condition>) {
         let side = if source { "from" } else { "to" };
-        if !self.words.first().is_some_and(|word| word == "port") {
+        if self.words.first().is_none_or(|word| word != "port") {
             let (negated, hosts) = self.list();
             if hosts.first() == Some(&"(") {
                 // The address of an interface: this host's.
