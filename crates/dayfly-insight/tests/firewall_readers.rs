@@ -3,13 +3,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a broken fixture fails the test")]
 
+use dayfly_insight::firewall::check::check;
 use dayfly_insight::firewall::evaluate::Outcome;
+use dayfly_insight::firewall::flows::{FlowKind, Host};
 use dayfly_insight::firewall::model::{Dialect, Family};
 use dayfly_insight::firewall::packet::{Direction, Packet};
 use dayfly_insight::firewall::readers::{Format, read};
 use dayfly_insight::firewall::region::Region;
+use dayfly_insight::firewall::remedies::remedies;
 use dayfly_insight::firewall::writers::Opening;
 use dayfly_insight::firewall::writers::emit::{Wish, emit};
+use dayfly_insight::why::Shell;
 use dayfly_ports::{PortSet, Protocol};
 use proptest::prelude::*;
 
@@ -226,6 +230,46 @@ fn what_is_emitted_is_read_back() {
         let passed = outcome.surely_passed();
         assert_eq!(passed.ports().to_string(), "20000-20100,30000,40000-40001", "{dialect:?}");
         assert!(passed.contains(20, 30000) && !passed.contains(21, 30000), "{dialect:?}");
+    }
+}
+
+/// What helps is said in the words of that firewall, and of the system that has it.
+#[test]
+fn remedies_are_for_that_firewall() {
+    let used: PortSet = "10000-65535".parse().unwrap();
+    let host = Host {
+        families: vec![Family::Ipv4],
+        interface: None,
+        addresses: Vec::new(),
+        peer: None,
+        tcp: Box::new(used.clone()),
+        udp: Box::new(used),
+        passive: None,
+    };
+    for (rules, wanted) in [
+        (
+            "block all\npass out all\npass in proto tcp to any port 49152:65535\n",
+            [
+                "dayfly plan --system freebsd 49152-65535",
+                "pass in proto tcp from any to any port 10000:65535 keep state",
+            ],
+        ),
+        (
+            IPFW,
+            [
+                "dayfly plan --system freebsd 49152-65535",
+                "ipfw add allow tcp from any to me 10000-65535 in",
+            ],
+        ),
+    ] {
+        let (_, ruleset) = read(rules).unwrap();
+        let kinds = [FlowKind::FtpActive];
+        let checked = check(&ruleset, &host, &kinds, &[]);
+        let said = remedies(&ruleset, &host, &checked, &kinds, &Shell::default());
+        let said: Vec<&str> = said.iter().map(|remedy| remedy.action.as_str()).collect();
+        for wanted in wanted {
+            assert!(said.contains(&wanted), "{wanted} is not in {said:?}");
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use super::check::{Check, Comparison, Exposed, Relation};
 use super::flows::{Flow, FlowKind, FlowVerdict, Host};
 use super::model::{Chain, Dialect, Ruleset};
 use super::packet::Direction;
+use super::writers::emit::{Wish, emit};
 use super::writers::{Opening, place};
 use crate::why::{Remedy, Shell};
 
@@ -171,13 +172,22 @@ impl Advice<'_> {
         let Some(compared) = compared.filter(|one| one.relation.is_wrong()) else { return };
         let Some(open) = single_span(&compared.opened) else { return };
         self.offer(
-            self.shell.dayfly(&format!("set {open}")),
+            self.set(open),
             format!(
                 "automatic ports come from the {} ports that the firewall lets in: {} works",
                 open.len(),
                 flow.kind.name()
             ),
         );
+    }
+
+    /// The command that moves the range, on the system that has such a firewall.
+    fn set(&self, range: PortRange) -> String {
+        match self.ruleset.chains.first().map(|chain| chain.dialect) {
+            Some(Dialect::Pf | Dialect::Ipfw) => format!("dayfly plan --system freebsd {range}"),
+            Some(Dialect::Windows) => format!("dayfly plan --system windows {range}"),
+            _ => self.shell.dayfly(&format!("set {range}")),
+        }
     }
 
     /// Open what is used, where it is stopped.
@@ -199,12 +209,20 @@ impl Advice<'_> {
         };
         let opening =
             Opening { protocol: flow.protocol, source_ports: None, ports: flow.wanted.clone() };
-        if let Some(commands) = place::insert(chain, &opening, true) {
+        let commands = place::insert(chain, &opening, true)
+            .map(|commands| self.commands(&commands))
+            .or_else(|| {
+                // Elsewhere a line for a file, or a command for that host.
+                let wish = Wish { openings: vec![opening], ..Wish::default() };
+                let text = emit(chain.dialect, &wish).ok()?;
+                Some(text.lines().collect::<Vec<_>>().join("; "))
+            });
+        if let Some(commands) = commands {
             let effect = format!(
                 "{name} works, from whatever port the other side sends. {} ports are open to everybody: keep services out of them",
                 flow.wanted.len()
             );
-            self.offer(self.commands(&commands), effect);
+            self.offer(commands, effect);
         }
     }
 
@@ -254,7 +272,7 @@ impl Advice<'_> {
         }
         if let Some(open) = single_span(opened).filter(|_| compared.relation != Relation::Wider) {
             self.offer(
-                self.shell.dayfly(&format!("set {open}")),
+                self.set(open),
                 format!("automatic ports come from the {} ports that are open", open.len()),
             );
         }

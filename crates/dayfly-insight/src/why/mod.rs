@@ -11,8 +11,8 @@ mod remedy;
 
 pub use destination::{Classes, DestinationAnswer, DestinationStudy, DestinationVerdict};
 pub use port::{BindOutcome, BindTrial, PortAnswer, PortStudy, PortVerdict};
-pub(crate) use remedy::{WHOLE_RANGE_RUN, whole_range_call};
 pub use remedy::{Remedy, Shell, Useless};
+pub(crate) use remedy::{WHOLE_RANGE_RUN, whole_range_call};
 
 use crate::{Socket, State};
 
