@@ -76,6 +76,7 @@ const EVENT: i16 = -80;
 const PLACE: i16 = -112;
 const TUPLE: i16 = -152;
 const NUMBER: i16 = -160;
+const HERE: i16 = -168;
 
 // Fields of the event's record (`event::Event::to_record`).
 const EVENT_CAUSE: i16 = EVENT + 1;
@@ -131,6 +132,7 @@ impl Writer<'_> {
             self.asm.if_equal(R(0), 0, allow);
             self.asm.jump(ends.failed);
         } else {
+            self.note_here();
             self.choose(&ends);
         }
         self.found(&ends, allow);
@@ -322,12 +324,12 @@ impl Writer<'_> {
         self.asm.jump(ends.failed);
     }
 
-    /// A connection from this port to the same port of this host would be one to itself.
-    fn pass_over_itself(&mut self, next: Label) {
-        let fine = self.asm.label();
+    /// Notes whether the destination is this host. Once, before the attempts: inside of them the
+    /// verifier would go through every address in every pass.
+    fn note_here(&mut self) {
+        let noted = self.asm.label();
         let here = self.asm.label();
-        self.asm.load(Width::Word, R(1), CONTEXT, USER_PORT);
-        self.asm.if_registers_differ(R(1), R(2), fine);
+        self.asm.store_value(Width::Word, FRAME, HERE, 0);
         if self.family == Family::V4 {
             self.asm.load(Width::Word, R(1), CONTEXT, USER_IP4);
             self.asm.and(R(1), 0xff);
@@ -341,8 +343,19 @@ impl Writer<'_> {
             self.asm.jump(here);
             self.asm.place(other);
         }
-        self.asm.jump(fine);
+        self.asm.jump(noted);
         self.asm.place(here);
+        self.asm.store_value(Width::Word, FRAME, HERE, 1);
+        self.asm.place(noted);
+    }
+
+    /// A connection from this port to the same port of this host would be one to itself.
+    fn pass_over_itself(&mut self, next: Label) {
+        let fine = self.asm.label();
+        self.asm.load(Width::Word, R(1), CONTEXT, USER_PORT);
+        self.asm.if_registers_differ(R(1), R(2), fine);
+        self.asm.load(Width::Word, R(1), FRAME, HERE);
+        self.asm.if_equal(R(1), 0, fine);
         self.asm.store_value(Width::Byte, FRAME, EVENT_CAUSE, 3);
         self.asm.jump(next);
         self.asm.place(fine);
