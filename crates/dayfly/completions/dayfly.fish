@@ -168,7 +168,7 @@ complete -c dayfly -n "__fish_dayfly_using_subcommand ftp; and not __fish_seen_s
 complete -c dayfly -n "__fish_dayfly_using_subcommand ftp; and not __fish_seen_subcommand_from explain check help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dayfly -n "__fish_dayfly_using_subcommand ftp; and __fish_seen_subcommand_from explain" -l side -d 'Which end is behind the firewall. Without it whichever end is this host' -r -f -a "client\t'Who asks for files'
 server\t'Who has them'"
-complete -c dayfly -n "__fish_dayfly_using_subcommand ftp; and __fish_seen_subcommand_from explain" -l from -d 'Take the firewall\'s rules from this file (`nft -j list ruleset`) instead of this host; the client is behind it unless --side says otherwise' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand ftp; and __fish_seen_subcommand_from explain" -l from -d 'Take the firewall\'s rules from this file instead of this host, in any form that `dayfly firewall check` reads; the client is behind it unless --side says otherwise' -r
 complete -c dayfly -n "__fish_dayfly_using_subcommand ftp; and __fish_seen_subcommand_from explain" -l netns -d 'Ask the firewall of this network namespace instead of the current one: a name of `ip netns`, a process id, or a path' -r
 complete -c dayfly -n "__fish_dayfly_using_subcommand ftp; and __fish_seen_subcommand_from explain" -l color -d 'When to use colour. NO_COLOR is respected' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Also into a pipe'

@@ -37,8 +37,8 @@ pub(crate) struct ExplainArgs {
     #[arg(long, value_name = "SIDE")]
     pub(crate) side: Option<SideChoice>,
 
-    /// Take the firewall's rules from this file (`nft -j list ruleset`) instead of this host; the
-    /// client is behind it unless --side says otherwise.
+    /// Take the firewall's rules from this file instead of this host, in any form that `dayfly
+    /// firewall check` reads; the client is behind it unless --side says otherwise.
     #[arg(long, value_name = "FILE", conflicts_with = "netns")]
     pub(crate) from: Option<String>,
 

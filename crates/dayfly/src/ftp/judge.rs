@@ -118,9 +118,11 @@ fn side_of(
 fn of_file(file: &str) -> Result<Ruleset, Failure> {
     let bytes = std::fs::read(file)
         .map_err(|error| Failure::new(format_args!("{file} cannot be read: {error}")))?;
-    readers::nft::read(&dayfly_systems::decoded(&bytes)).map_err(|error| {
-        Failure::new(format_args!("{file}: {error}"))
-            .hint("save the rules with `nft -j list ruleset`")
+    let read = readers::read(&dayfly_systems::decoded(&bytes));
+    read.map(|(_, ruleset)| ruleset).map_err(|error| {
+        Failure::new(format_args!("{file}: {error}")).hint(
+            "`nft -j list ruleset`, iptables-save, pfctl -sr, ipfw list and others print rules",
+        )
     })
 }
 

@@ -110,9 +110,7 @@ impl Scene {
         let report = dayfly(&["firewall", "check", "--netns", netns, "--flow", flow]);
         let namespace = &report["namespaces"][0];
         let remedies = namespace["remedies"].as_array().unwrap().iter();
-        let actions = remedies.map(|one| one["do"].as_str().unwrap().to_owned());
-        // What rules are emitted is tried where they are written.
-        let actions = actions.filter(|action| !action.contains("firewall emit")).collect();
+        let actions = remedies.map(|one| one["do"].as_str().unwrap().to_owned()).collect();
         (namespace["flows"][0].clone(), actions)
     }
 }
