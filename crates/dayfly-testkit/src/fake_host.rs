@@ -78,7 +78,10 @@ for command; do
 done
 case $system in solaris | illumos | hpux) ln -sf /bin/sh "$root/sbin/sh" ;; esac
 case $system in
-solaris | illumos) ln -sf /usr/bin/awk "$root/usr/bin/nawk"; mkdir -p "$root/etc/rc2.d" "$root/var/svc/manifest/site" "$root/lib/svc/method" ;;
+solaris | illumos)
+    # The services of the machine below are not to start when this host boots.
+    rm -rf "$root/etc/rc2.d"
+    ln -sf /usr/bin/awk "$root/usr/bin/nawk"; mkdir -p "$root/etc/rc2.d" "$root/var/svc/manifest/site" "$root/lib/svc/method" ;;
 hpux) mkdir -p "$root/etc/rc.config.d" "$root/sbin/rc2.d" "$root/sbin/init.d" "$root/var/adm" ;;
 aix) mkdir -p "$root/etc/tunables" ;;
 macos) mkdir -p "$root/Library/LaunchDaemons" ;;
