@@ -61,6 +61,10 @@ const SOURCE_IP4: i16 = 24;
 const SOURCE_IP6: i16 = 28;
 const SOURCE_PORT: i16 = 44;
 
+/// `state` of `struct bpf_sock`, and the one of a listener (`include/net/tcp_states.h`).
+const SOCK_STATE: i16 = 72;
+const TCP_LISTEN: u32 = 10;
+
 // Helpers, by number.
 const GET_CURRENT_PID_TGID: i32 = 14;
 const GET_CURRENT_COMM: i32 = 16;
@@ -395,8 +399,13 @@ impl Writer<'_> {
             self.asm.set(R(5), 0);
             self.asm.call(SK_LOOKUP_TCP);
             self.asm.if_zero(R(0), free);
+            self.asm.load(Width::Word, R(1), R(0), SOCK_STATE);
+            self.asm.store(Width::Word, FRAME, NUMBER, R(1));
             self.asm.copy(R(1), R(0));
             self.asm.call(SK_RELEASE);
+            // The kernel falls back to a listener on the port: no tuple. `bind()` decides.
+            self.asm.load(Width::Word, R(1), FRAME, NUMBER);
+            self.asm.if_equal(R(1), TCP_LISTEN, free);
             self.asm.store_value(Width::Byte, FRAME, EVENT_CAUSE, 1);
             self.asm.jump(next);
             self.asm.place(free);

@@ -52,7 +52,10 @@ fn a_port_below_the_floor() {
     crate::stand!();
     let stand = Stand::near();
     let done = stand.run(Who::User, "--port 700", "@client connect @4");
-    assert!(done.stderr.contains("700") && done.stderr.contains("CAP_NET_BIND_SERVICE"), "{done:?}");
+    assert!(
+        done.stderr.contains("700") && done.stderr.contains("CAP_NET_BIND_SERVICE"),
+        "{done:?}"
+    );
     assert_ne!(stand.ports(), [700]);
     for (_, via) in VIAS.into_iter().filter(|(who, _)| *who == Who::Root) {
         let done = stand.run(Who::Root, &format!("--via {via} --port 700"), "@client connect @4");
