@@ -188,7 +188,7 @@ fn opened(ruleset: &Ruleset, host: &Host, direction: Direction, protocol: Protoc
         let depends = outcome.passed.intersection(&outcome.blocked).minus(&outcome.opaque);
         result.kept_out |= &outcome.blocked.ports();
         let rules = outcome.decisions.iter().filter(|one| one.accepts && one.place.rule.is_some());
-        let rules = rules.map(|one| (one.place, one.region.ports()));
+        let rules = rules.map(|one| (one.place, one.about.ports()));
         for (place, ports) in rules.filter(|(_, ports)| ports.len() <= MOST) {
             result.by_rule |= &ports;
             // Single services need not be remembered.

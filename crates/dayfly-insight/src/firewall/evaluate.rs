@@ -11,10 +11,13 @@
 //! `net/netfilter/nf_tables_core.c`.
 
 use std::cell::Cell;
+use std::sync::Arc;
+
+use dayfly_ports::PortSet;
 
 use super::matching::{Grain, Split, split};
 use super::model::{
-    Base, Condition, Effect, Hook, JUMPS, RulePlace, Ruleset, State, Test, Verdict,
+    Base, Condition, Effect, Hook, JUMPS, RulePlace, Ruleset, Spans, State, Test, Verdict,
 };
 use super::packet::{Direction, Packet};
 use super::region::Region;
@@ -44,7 +47,41 @@ pub struct Decision {
     /// Whether it decides all of them whatever is not known.
     pub certain: bool,
     /// About which pairs.
-    pub region: Region,
+    pub about: Trace,
+}
+
+/// A region that is only looked at again: as spans, since a long ruleset leaves many of them.
+#[derive(Clone, Debug)]
+pub struct Trace(Vec<(Arc<PortSet>, Spans)>);
+
+impl Trace {
+    fn of(region: &Region) -> Self {
+        let compact =
+            |cell: &super::region::Cell| (Arc::clone(&cell.sources), Spans::from(&*cell.ports));
+        Trace(region.cells().iter().map(compact).collect())
+    }
+
+    /// Whether it has a pair of this region.
+    #[must_use]
+    pub fn touches(&self, region: &Region) -> bool {
+        region.cells().iter().any(|cell| {
+            self.0.iter().any(|(sources, spans)| {
+                spans.ranges().iter().any(|&range| cell.ports.intersects(range))
+                    && (Arc::ptr_eq(sources, &cell.sources)
+                        || sources.intersection_len(&cell.sources) > 0)
+            })
+        })
+    }
+
+    /// The destination ports that occur in it.
+    #[must_use]
+    pub fn ports(&self) -> PortSet {
+        let mut ports = PortSet::EMPTY;
+        for range in self.0.iter().flat_map(|(_, spans)| spans.ranges()) {
+            ports.insert_range(*range);
+        }
+        ports
+    }
 }
 
 impl Outcome {
@@ -64,8 +101,7 @@ impl Outcome {
     /// first drop.
     #[must_use]
     pub fn decision(&self, accepts: bool, region: &Region) -> Option<&Decision> {
-        let about =
-            |one: &&Decision| one.accepts == accepts && !one.region.intersection(region).is_empty();
+        let about = |one: &&Decision| one.accepts == accepts && one.about.touches(region);
         if accepts {
             // A rule says more than a policy that comes after it.
             let rules = self.decisions.iter().filter(|one| one.place.rule.is_some());
@@ -355,8 +391,8 @@ impl Walk<'_> {
 
     fn decide(&mut self, place: RulePlace, accepts: bool, certain: bool, region: &Region) {
         if !region.is_empty() {
-            let region = region.clone();
-            self.outcome.decisions.push(Decision { place, accepts, certain, region });
+            let about = Trace::of(region);
+            self.outcome.decisions.push(Decision { place, accepts, certain, about });
         }
     }
 }

@@ -42,6 +42,7 @@ pub(super) fn split(
 ) -> Split {
     // What needs no look at the ports rules most rules out.
     let excluded = |condition: &Condition| match condition {
+        Condition::Is(Test::DestinationPort(spans)) => !region.touches_ports(spans),
         Condition::Is(test) => matches!(answer(test, packet), Answer::No),
         Condition::Not(test) => matches!(answer(test, packet), Answer::Yes),
         Condition::Any { .. } => false,
@@ -228,7 +229,7 @@ pub(super) fn condition(
     if region.is_empty() {
         return None;
     }
-    let about = |one: &&Decision| !one.certain && !one.region.intersection(region).is_empty();
+    let about = |one: &&Decision| !one.certain && one.about.touches(region);
     let decision = outcome.decisions.iter().find(about)?;
     let rule = ruleset.chains.get(decision.place.chain)?.rules.get(decision.place.rule?)?;
     let open = |test: &Test| matches!(answer(test, packet), Answer::Maybe { .. });

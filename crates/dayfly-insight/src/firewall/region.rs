@@ -69,6 +69,13 @@ impl Region {
         ports
     }
 
+    /// Whether there is a pair whose destination is one of these.
+    pub(super) fn touches_ports(&self, spans: &Spans) -> bool {
+        let touched =
+            |cell: &Cell| spans.ranges().iter().any(|&range| cell.ports.intersects(range));
+        self.cells.iter().any(touched)
+    }
+
     /// The pairs whose destination is one of these.
     pub(super) fn with_ports(&self, spans: &Spans) -> Region {
         // Most rules of a long list have nothing to do with what is left: see that cheaply.

@@ -475,10 +475,7 @@ impl Asked<'_> {
             FlowVerdict::Passes => leg.outcome.decision(true, &leg.as_sent(works)),
             FlowVerdict::Unknown => {
                 let asked = leg.as_sent(&talk.opaque);
-                leg.outcome
-                    .decisions
-                    .iter()
-                    .find(|one| !one.certain && !one.region.intersection(&asked).is_empty())
+                leg.outcome.decisions.iter().find(|one| !one.certain && one.about.touches(&asked))
             }
             FlowVerdict::Blocked | FlowVerdict::Partly => {
                 let failing = whole.minus(&talk.yes);
