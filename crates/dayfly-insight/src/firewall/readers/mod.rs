@@ -1,4 +1,4 @@
-//! From what a firewall's own commands print to a [`Ruleset`](super::model::Ruleset).
+//! From what a firewall's own commands print to a [`Ruleset`].
 //!
 //! A reader never fails on a rule that it does not understand: the rule becomes opaque and the
 //! answer says so. It fails on a text that is not what it was said to be.
