@@ -17,6 +17,13 @@ pub(crate) fn script(plan: &Plan) -> String {
         lines.push(format!("set step={number}"));
         lines.push(command(&step.action));
         lines.push("if errorlevel 1 goto failed".to_owned());
+        if step.check.gone {
+            let words: Vec<_> = step.check.expect.split_whitespace().collect();
+            let pattern = format!("findstr /r /c:\"\\<{}\\>\"", words.join("  *"));
+            lines.push(format!("{} | {pattern} >nul", step.check.command));
+            lines.push("if not errorlevel 1 goto failed".to_owned());
+            continue;
+        }
         for word in step.check.expect.split_whitespace() {
             lines.push(format!("{} | {} >nul", step.check.command, finder(word)));
             lines.push("if errorlevel 1 goto failed".to_owned());

@@ -12,6 +12,8 @@ pub struct Current {
     pub ranges: Vec<Found>,
     /// The ports that are kept from being handed out; empty if the text did not tell.
     pub reserved: Vec<Reserved>,
+    /// The entries that Windows' exclusions are made of; empty elsewhere.
+    pub exclusions: Vec<Exclusion>,
     /// The lowest port that needs no privilege (Linux).
     pub floor: Option<u16>,
     /// The entries of HP-UX' nddconf; none if the text did not tell.
@@ -40,6 +42,17 @@ pub struct Reserved {
     pub protocols: &'static [Protocol],
     /// The ports.
     pub ports: Box<PortSet>,
+}
+
+/// One entry of Windows' list of excluded ports: it is deleted as a whole, or not at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exclusion {
+    /// Of TCP or of UDP.
+    pub protocol: Protocol,
+    /// Its ports.
+    pub range: PortRange,
+    /// Whether an administrator made it; others belong to Windows, Hyper-V or Docker.
+    pub administered: bool,
 }
 
 impl Found {

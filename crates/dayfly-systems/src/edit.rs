@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use dayfly_ports::PortSet;
+
 /// Assignments that a file is to hold, whatever else is in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edit {
@@ -24,6 +26,14 @@ pub enum Lines {
     /// and value of each, in the order in which they are to be applied. Indices that entries of
     /// these names have are kept, new entries get the next free.
     Nddconf(Vec<(&'static str, &'static str, u16)>),
+    /// The first list of ports on each line that holds `name` and is no comment is to be without
+    /// these ports. A line whose list has none left goes.
+    Without {
+        /// What tells the lines.
+        name: &'static str,
+        /// The ports.
+        ports: Box<PortSet>,
+    },
 }
 
 impl Edit {
@@ -33,6 +43,7 @@ impl Edit {
         match &self.lines {
             Lines::Assignments(pairs) => assigned(text, pairs),
             Lines::Nddconf(entries) => with_entries(text, entries),
+            Lines::Without { name, ports } => without(text, name, ports),
         }
     }
 
@@ -64,6 +75,34 @@ fn assigned(text: &str, pairs: &[(&'static str, u16)]) -> String {
         result.push_str(&format!("{name}={value}\n"));
     }
     result
+}
+
+fn without(text: &str, name: &str, ports: &PortSet) -> String {
+    let edited = |line: &str| {
+        let is_comment = line.trim_start_matches(BLANKS).starts_with(['#', ';']);
+        let list = list_in(line).filter(|_| !is_comment && line.contains(name));
+        let Some((at, end, mut left)) = list else { return Some(line.to_owned()) };
+        if left.intersection_len(ports) == 0 {
+            return Some(line.to_owned());
+        }
+        left -= ports;
+        (!left.is_empty()).then(|| format!("{}{left}{}", &line[..at], &line[end..]))
+    };
+    text.lines().filter_map(edited).flat_map(|line| [line, "\n".to_owned()]).collect()
+}
+
+/// Where a list of ports stands in a line, after a blank, a quote or an equals sign.
+fn list_in(line: &str) -> Option<(usize, usize, PortSet)> {
+    let starts = |at: &usize| {
+        let (before, rest) = line.split_at(*at);
+        before.ends_with([' ', '\t', '=', '"', '\''])
+            && rest.starts_with(|c: char| c.is_ascii_digit())
+    };
+    let at = line.char_indices().map(|(at, _)| at).find(starts)?;
+    let is_list = |c: char| c.is_ascii_digit() || c == ',' || c == '-';
+    let rest = line.get(at..)?;
+    let end = at + rest.find(|c| !is_list(c)).unwrap_or(rest.len());
+    Some((at, end, line.get(at..end)?.parse().ok()?))
 }
 
 const BLANKS: [char; 2] = [' ', '\t'];
@@ -164,6 +203,24 @@ mod tests {
         );
         let once = sysctl().apply(text);
         assert_eq!(sysctl().apply(&once), once);
+    }
+
+    #[test]
+    fn ports_are_taken_out_of_lists() {
+        let lines = Lines::Without {
+            name: "reserved_ports",
+            ports: Box::new("80,9005,50000".parse().unwrap()),
+        };
+        let edit = Edit { path: "", backup: "", lines, known: None };
+        let text = "# reserved_ports = 80\nnet.reserved_ports = 80,9000-9010\nnet.range=80 90\n\
+                    reserved_ports=50000\necho 80-90 > /proc/reserved_ports\nreserved_ports=81";
+        assert_eq!(
+            edit.apply(text),
+            "# reserved_ports = 80\nnet.reserved_ports = 9000-9004,9006-9010\nnet.range=80 90\n\
+             echo 81-90 > /proc/reserved_ports\nreserved_ports=81\n"
+        );
+        assert_eq!(edit.apply(&edit.apply(text)), edit.apply(text));
+        assert_eq!(edit.apply(""), "");
     }
 
     fn ndd(entries: &[(&'static str, &'static str, u16)]) -> Edit {

@@ -45,8 +45,8 @@ mod system;
 mod systems;
 mod time_wait;
 
-pub use current::{Current, Found, Reserved};
-pub use edit::Edit;
+pub use current::{Current, Exclusion, Found, Reserved};
+pub use edit::{Edit, Lines};
 pub use plan::{Action, Alternative, Change, Check, Plan, Request, Step, When};
 pub use read::{ReadError, decoded};
 pub use remark::{Refusal, Remark, Severity};

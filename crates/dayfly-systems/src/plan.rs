@@ -6,7 +6,7 @@ use dayfly_ports::{PortRange, PortSet, Protocol};
 
 use crate::remark::Remark;
 use crate::services;
-use crate::{Class, Current, Edit, Refusal, ScriptKind, Severity, Slot, System};
+use crate::{Class, Current, Edit, Lines, Refusal, Reserved, ScriptKind, Severity, Slot, System};
 
 /// What is wanted.
 #[derive(Clone, Copy, Debug, Default)]
@@ -19,6 +19,8 @@ pub struct Request<'a> {
     pub class: Class,
     /// Ports to keep from being handed out, besides those that already are.
     pub reserve: Option<&'a PortSet>,
+    /// Ports that may be handed out again. What is reserved has to be known for that.
+    pub unreserve: Option<&'a PortSet>,
     /// For how long.
     pub when: When,
     /// What is set, if known.
@@ -91,6 +93,8 @@ pub struct Plan {
     pub changes: Vec<Change>,
     /// The ports that are newly kept from being handed out; none if that was not asked for.
     pub reserve: Option<Box<PortSet>>,
+    /// The ports that may be handed out again; none if that was not asked for.
+    pub unreserve: Option<Box<PortSet>>,
     /// What is good to know before.
     pub remarks: Vec<Remark>,
     /// In this order; the undo of each in the reverse.
@@ -165,6 +169,9 @@ impl fmt::Display for Action {
         match self {
             Action::Run(command) => f.write_str(command),
             Action::Write { path, .. } => write!(f, "write {path}"),
+            Action::Edit(Edit { path, lines: Lines::Without { ports, .. }, .. }) => {
+                write!(f, "edit {path}, where it is: take {ports} out of the list")
+            }
             Action::Edit(edit) => write!(f, "edit {}", edit.path),
             Action::Restore(edit) => write!(f, "put back {} from {}", edit.path, edit.backup),
             Action::Remove { path } => write!(f, "rm -f {path}"),
@@ -179,16 +186,30 @@ pub struct Check {
     pub command: String,
     /// Words that its output then holds, in this order.
     pub expect: String,
+    /// The other way round: no line of the output then holds the words any more, side by side.
+    pub gone: bool,
 }
 
 impl Check {
     pub(crate) fn new(command: impl Into<String>, expect: impl fmt::Display) -> Self {
-        Check { command: command.into(), expect: expect.to_string() }
+        Check { command: command.into(), expect: expect.to_string(), gone: false }
     }
 
-    /// Whether an output holds the expected words in their order.
+    /// That no line holds these words side by side.
+    pub(crate) fn gone(command: impl Into<String>, words: impl fmt::Display) -> Self {
+        Check { gone: true, ..Check::new(command, words) }
+    }
+
+    /// Whether an output says that it is done.
     #[must_use]
     pub fn passes(&self, output: &str) -> bool {
+        if self.gone {
+            let gone: Vec<&str> = self.expect.split_whitespace().collect();
+            return !output.lines().any(|line| {
+                let words: Vec<&str> = line.split_whitespace().collect();
+                words.windows(gone.len().max(1)).any(|some| some == gone)
+            });
+        }
         let mut words = output.split_whitespace();
         self.expect.split_whitespace().all(|wanted| words.any(|word| word == wanted))
     }
@@ -208,6 +229,7 @@ pub(crate) struct Job<'a> {
     pub(crate) system: &'static System,
     pub(crate) changes: Vec<Change>,
     pub(crate) reserve: Option<&'a PortSet>,
+    pub(crate) unreserve: Option<&'a PortSet>,
     pub(crate) protocols: &'a [Protocol],
     pub(crate) when: When,
     pub(crate) current: Option<&'a Current>,
@@ -218,16 +240,26 @@ impl Job<'_> {
     pub(crate) fn is_for(&self, protocol: Protocol) -> bool {
         self.protocols.is_empty() || self.protocols.contains(&protocol)
     }
+
+    /// The reserved ports of a protocol, and what is left of them without those that may be handed
+    /// out again. None if that was not asked for, or takes nothing away.
+    pub(crate) fn left(&self, protocol: Protocol) -> Option<(&PortSet, PortSet)> {
+        let present = self.current?.reserved(protocol)?;
+        let ports = self.unreserve?;
+        let mut left = present.clone();
+        left -= ports;
+        (left.len() < present.len()).then_some((present, left))
+    }
 }
 
 pub(crate) fn plan(system: &'static System, request: &Request<'_>) -> Result<Plan, Refusal> {
     let mut remarks = Vec::new();
     let changes = match request.range {
         Some(range) => changes(system, request, range, &mut remarks)?,
-        None if request.reserve.is_none() => {
+        None if request.reserve.is_none() && request.unreserve.is_none() => {
             return Err(Refusal::new(
                 "there is nothing to plan",
-                "name a range, such as 49152-65535, or ports to reserve",
+                "name a range, such as 49152-65535, or ports to reserve or unreserve",
             ));
         }
         None => Vec::new(),
@@ -235,16 +267,21 @@ pub(crate) fn plan(system: &'static System, request: &Request<'_>) -> Result<Pla
     if let Some(ports) = request.reserve {
         reservable(system, ports)?;
     }
+    if let Some(ports) = request.unreserve {
+        remarks.extend(unreservable(system, request, ports)?);
+    }
     let job = Job {
         system,
         changes,
         reserve: request.reserve,
+        unreserve: request.unreserve,
         protocols: request.protocols,
         when: request.when,
         current: request.current,
     };
     // Nothing is left to do where a constant is already what is wanted.
-    let constant = job.reserve.is_none() && job.changes.iter().all(|change| !change.slot.writable);
+    let lists = job.reserve.is_some() || job.unreserve.is_some();
+    let constant = !lists && job.changes.iter().all(|change| !change.slot.writable);
     let steps = if constant { Vec::new() } else { system.rules.steps(&job)? };
     if !constant {
         remarks.extend(system.rules.advice(&job));
@@ -264,6 +301,7 @@ pub(crate) fn plan(system: &'static System, request: &Request<'_>) -> Result<Pla
         privilege: system.privilege,
         changes: job.changes,
         reserve: request.reserve.cloned().map(Box::new),
+        unreserve: request.unreserve.cloned().map(Box::new),
         remarks,
         steps,
         alternatives,
@@ -395,15 +433,61 @@ fn reservable(system: &'static System, ports: &PortSet) -> Result<(), Refusal> {
             "choose a range that leaves them out",
         ));
     }
+    named(ports, "reserve")
+}
+
+/// Whether ports can be handed out again, and a word on those that are anyway.
+fn unreservable(
+    system: &'static System,
+    request: &Request<'_>,
+    ports: &PortSet,
+) -> Result<Option<Remark>, Refusal> {
+    if system.reserving.is_none() {
+        return Err(Refusal::new(
+            format!("{} keeps no single ports from being handed out", system.title),
+            "choose a range that holds them",
+        ));
+    }
+    named(ports, "unreserve")?;
+    if request.reserve.is_some() {
+        return Err(Refusal::new(
+            "ports are to be reserved and others unreserved at once",
+            "make two plans of it, and carry out one after the other",
+        ));
+    }
+    let is_meant = |reserved: &&Reserved| {
+        let mut of = reserved.protocols.iter();
+        request.protocols.is_empty() || of.any(|protocol| request.protocols.contains(protocol))
+    };
+    let known = request.current.map(|now| now.reserved.iter().filter(is_meant));
+    let known: Vec<&Reserved> = known.into_iter().flatten().collect();
+    if known.is_empty() {
+        return Err(Refusal::new(
+            "what is reserved is not known, and nothing else is to be taken out of it",
+            format!(
+                "give it: the output of `{}` with --current",
+                system.read_command().replace('\n', "; ")
+            ),
+        ));
+    }
+    let mut never = ports.clone();
+    for reserved in known {
+        never -= &*reserved.ports;
+    }
+    Ok((!never.is_empty()).then(|| Remark::advice(format!("Not reserved anyway: {never}."))))
+}
+
+/// Whether a list of ports is one, to `what` it is said of.
+fn named(ports: &PortSet, what: &str) -> Result<(), Refusal> {
     if ports.is_empty() {
         return Err(Refusal::new(
-            "the list of ports to reserve is empty",
+            format!("the list of ports to {what} is empty"),
             "name ports and ranges, such as 8080,9000-9010",
         ));
     }
     if ports.contains(dayfly_ports::Port::MIN) {
         return Err(Refusal::new(
-            "port 0 cannot be reserved: it asks the system to choose one",
+            format!("there is no port 0 to {what}: it asks the system to choose one"),
             "leave 0 out of the list",
         ));
     }
@@ -421,5 +505,8 @@ mod tests {
         assert!(!check.passes("16384 49152"));
         assert!(!check.passes("491520 16384"));
         assert!(!check.passes(""));
+        let gone = Check::gone("show", "50000 50009");
+        assert!(gone.passes("") && gone.passes("50000 50004 *\n 50009 50009 *\n"));
+        assert!(!gone.passes("   50000   50009  *\r\n"));
     }
 }

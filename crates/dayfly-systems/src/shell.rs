@@ -4,7 +4,7 @@
 //! it are this crate's own; nothing that a host printed is ever in it.
 
 use crate::edit::Lines;
-use crate::{Action, Edit, Plan, Step};
+use crate::{Action, Check, Edit, Plan, Step};
 
 pub(crate) fn script(plan: &Plan, awk: &str) -> String {
     let total = plan.steps.len();
@@ -101,11 +101,18 @@ pub(crate) fn summary(plan: &Plan) -> String {
     if let Some(ports) = &plan.reserve {
         parts.push(format!("reserved: {ports}"));
     }
+    if let Some(ports) = &plan.unreserve {
+        parts.push(format!("no longer reserved: {ports}"));
+    }
     parts.join("; ")
 }
 
 fn checked(step: &Step) -> String {
-    format!("{} | has '{}'", step.check.command, step.check.expect)
+    let Check { command, expect, gone } = &step.check;
+    if *gone {
+        return format!("if {command} | has '{expect}'; then false; fi");
+    }
+    format!("{command} | has '{expect}'")
 }
 
 /// The lines of an action; its status is that of the last.
@@ -129,6 +136,18 @@ fn body(action: &Action) -> String {
 fn edited(edit: &Edit) -> String {
     let Edit { path, backup, .. } = edit;
     let program = program(edit);
+    if let Lines::Without { .. } = edit.lines {
+        // Nothing is to be taken out of a file that is not there.
+        return format!(
+            r"        test ! -f {path} || {{
+        cp -p {path} {path}.new &&
+        awk '{program}' {path} > {path}.new &&
+        if cmp -s {path} {path}.new; then rm -f {path}.new
+        else cp -p {path} {backup} && mv {path}.new {path}; fi
+        }}
+"
+        );
+    }
     format!(
         r"        test -f {path} || : > {path}
         cp -p {path} {path}.new &&
@@ -161,6 +180,38 @@ BEGIN {{ n = split("{names}", list, " "); for (i = 1; i <= n; i++) ours[list[i]]
 END {{
 {added}}}"#,
                 names = names.join(" ")
+            )
+        }
+        Lines::Without { name, ports } => {
+            let spans: Vec<_> =
+                ports.ranges().map(|span| format!("{} {}", span.low(), span.high())).collect();
+            let spans = spans.join(" ");
+            format!(
+                r#"
+BEGIN {{
+    n = split("{spans}", ends, " ")
+    for (i = 1; i < n; i += 2) for (port = ends[i]; port <= ends[i + 1]; port++) out[port + 0] = 1
+}}
+function without(list,    i, n, items, ends, k, port, from, left) {{
+    n = split(list, items, ",")
+    for (i = 1; i <= n; i++) {{
+        k = split(items[i], ends, "-"); from = -1
+        for (port = ends[1] + 0; port <= ends[k] + 1; port++) {{
+            if (port <= ends[k] + 0 && !(port in out)) {{ if (from < 0) from = port }}
+            else if (from >= 0) {{
+                left = left (left == "" ? "" : ",") from (port - 1 > from ? "-" (port - 1) : "")
+                from = -1
+            }}
+        }}
+    }}
+    return left
+}}
+index($0, "{name}") && $0 !~ /^[ \t]*[#;]/ && match($0, /[ \t="\047][0-9][0-9,-]*/) {{
+    list = without(substr($0, RSTART + 1, RLENGTH - 1))
+    if (list != "") print substr($0, 1, RSTART) list substr($0, RSTART + RLENGTH)
+    next
+}}
+{{ print }}"#
             )
         }
         Lines::Nddconf(entries) => {

@@ -12,7 +12,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use dayfly_systems::{Action, Current, Edit, Plan, Request, SYSTEMS, When, find};
+use dayfly_ports::Protocol;
+use dayfly_systems::{Action, Current, Edit, Plan, Request, Reserved, SYSTEMS, When, find};
 use dayfly_testkit::needs;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -49,10 +50,18 @@ fn scripts() -> Vec<(String, String)> {
     let mut scripts = Vec::new();
     for system in SYSTEMS {
         let ports = "8080,9000-9010".parse().unwrap();
+        let reserved = Current {
+            reserved: vec![Reserved {
+                protocols: &Protocol::ALL,
+                ports: Box::new("80,9005".parse().unwrap()),
+            }],
+            ..Current::default()
+        };
         let requests = [
             Request { range: "49152-61000".parse().ok(), ..Request::default() },
             Request { range: "49152-65535".parse().ok(), ..Request::default() },
             Request { reserve: Some(&ports), ..Request::default() },
+            Request { unreserve: Some(&ports), current: Some(&reserved), ..Request::default() },
         ];
         for plan in requests.iter().filter_map(|request| system.plan(request).ok()) {
             let name = format!("{} {}", plan.system, scripts.len());

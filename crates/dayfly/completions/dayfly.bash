@@ -1019,7 +1019,7 @@ _dayfly() {
             return 0
             ;;
         dayfly__subcmd__plan)
-            opts="-h --system --host --protocol --class --reserve --persist --runtime --current --script --json --color --help"
+            opts="-h --system --host --protocol --class --reserve --unreserve --persist --runtime --current --script --json --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1042,6 +1042,10 @@ _dayfly() {
                     return 0
                     ;;
                 --reserve)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unreserve)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

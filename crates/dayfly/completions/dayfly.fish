@@ -115,6 +115,7 @@ complete -c dayfly -n "__fish_dayfly_using_subcommand plan" -l class -d 'Which c
 high\t'Those that ask for IP_PORTRANGE_HIGH'
 low\t'Privileged programs that ask for IP_PORTRANGE_LOW'"
 complete -c dayfly -n "__fish_dayfly_using_subcommand plan" -l reserve -d 'Keep these ports from being handed out, besides those that already are: 8080,9000-9010' -r
+complete -c dayfly -n "__fish_dayfly_using_subcommand plan" -l unreserve -d 'Let these ports be handed out again, and leave the others reserved: 8080,9000-9010' -r
 complete -c dayfly -n "__fish_dayfly_using_subcommand plan" -l current -d 'Read what is set from this file, or from standard input (-)' -r
 complete -c dayfly -n "__fish_dayfly_using_subcommand plan" -l color -d 'When to use colour. NO_COLOR is respected' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Also into a pipe'

@@ -280,7 +280,7 @@ pub(crate) struct SystemsArgs {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct PlanArgs {
     /// The range that is wanted, such as 49152-65535.
-    #[arg(value_name = "RANGE", value_parser = range, required_unless_present = "reserve")]
+    #[arg(value_name = "RANGE", value_parser = range, required_unless_present_any = ["reserve", "unreserve"])]
     pub(crate) range: Option<PortRange>,
 
     /// Plan for this operating system, by a name of `dayfly systems`.
@@ -303,6 +303,10 @@ pub(crate) struct PlanArgs {
     /// Keep these ports from being handed out, besides those that already are: 8080,9000-9010.
     #[arg(long, value_name = "LIST", value_parser = ports)]
     pub(crate) reserve: Option<Box<PortSet>>,
+
+    /// Let these ports be handed out again, and leave the others reserved: 8080,9000-9010.
+    #[arg(long, value_name = "LIST", value_parser = ports, conflicts_with = "reserve")]
+    pub(crate) unreserve: Option<Box<PortSet>>,
 
     /// Change only what the next boot sets.
     #[arg(long, conflicts_with = "runtime")]

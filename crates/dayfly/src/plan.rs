@@ -28,6 +28,7 @@ pub(crate) fn run(args: &PlanArgs) -> Result<(), Failure> {
         protocols: &args.protocol,
         class: args.class.into(),
         reserve: args.reserve.as_deref(),
+        unreserve: args.unreserve.as_deref(),
         when: match (args.persist, args.runtime) {
             (true, _) => When::Boot,
             (_, true) => When::Runtime,

@@ -160,6 +160,99 @@ fn openbsd_and_windows_keep_single_ports_out() {
     }
 }
 
+/// Only what was asked for goes, and undo brings it back, now and after a boot.
+fn reserve_and_unreserve(name: &str, others: &str) {
+    privileged!();
+    needs!("sshd", "openssh-server");
+    let host = Host::new(name);
+    let reserved = || {
+        let current = host.current();
+        current.reserved(dayfly_ports::Protocol::Tcp).map(ToString::to_string).unwrap()
+    };
+    let list = |own: &str| {
+        let both: Vec<_> = [others, own].into_iter().filter(|part| !part.is_empty()).collect();
+        both.join(",")
+    };
+    host.done("reserve 50000-50009,50020 --host HOST --yes");
+    let said = host.done("unreserve 50004-50005,50020,60000 --host HOST --yes");
+    assert!(said.contains("Not reserved anyway: 60000"), "{name}: {said}");
+    assert_eq!(reserved(), list("50000-50003,50006-50009"), "{name}");
+    host.host.boot();
+    assert_eq!(reserved(), list("50000-50003,50006-50009"), "{name} after a boot");
+    host.done("undo --yes");
+    assert_eq!(reserved(), list("50000-50009,50020"), "{name} undone");
+    host.host.boot();
+    assert_eq!(reserved(), list("50000-50009,50020"), "{name} undone, after a boot");
+    // All of it.
+    host.done("unreserve 50000-50020 --host HOST --yes");
+    assert_eq!(reserved(), others, "{name}");
+    host.host.boot();
+    assert_eq!(reserved(), others, "{name} after a boot");
+    // And once more, in other words than before.
+    host.done("reserve 50000-50009 --host HOST --yes");
+    host.host.boot();
+    assert_eq!(reserved(), list("50000-50009"), "{name} reserved again");
+    let again = host.done("unreserve 60000 --host HOST --yes");
+    assert!(again.contains("There is nothing to do"), "{name}: {again}");
+    assert_eq!(reserved(), list("50000-50009"), "{name}");
+}
+
+#[test]
+fn linux_unreserves() {
+    reserve_and_unreserve("linux", "");
+}
+
+#[test]
+fn android_unreserves() {
+    reserve_and_unreserve("android", "");
+}
+
+#[test]
+fn openbsd_unreserves() {
+    reserve_and_unreserve("openbsd", "587,749-751,853,871,2049,6000-6010");
+}
+
+#[test]
+fn windows_unreserves() {
+    reserve_and_unreserve("windows", "");
+}
+
+#[test]
+fn windows_xp_unreserves() {
+    reserve_and_unreserve("windows-xp", "");
+}
+
+/// A list of several pages arrives whole, beside what others put there.
+#[test]
+fn a_long_list_is_reserved_whole() {
+    privileged!();
+    needs!("sshd", "openssh-server");
+    for name in ["linux", "android"] {
+        let host = Host::new(name);
+        let _ = host.host.sh("echo 50000 > /proc/sys/net/ipv4/ip_local_reserved_ports");
+        // Longer than one argument of a command may be.
+        let reserved = || {
+            let command = "dd if=/proc/sys/net/ipv4/ip_local_reserved_ports bs=262144 2>/dev/null";
+            host.host.sh(command).trim().to_owned()
+        };
+        let ports: Vec<_> = (1025..49999).step_by(2).map(|port: u16| port.to_string()).collect();
+        let ports = ports.join(",");
+        assert!(ports.len() > 131_072);
+        let (first, second) = ports.split_at(ports.find(",30001").unwrap());
+        let second = &second[1..];
+        host.done(&format!("reserve {first} --host HOST --yes --runtime"));
+        host.done(&format!("reserve {second} --host HOST --yes --runtime"));
+        assert_eq!(reserved(), format!("{ports},50000"), "{name}");
+        host.done(&format!("unreserve {first} --host HOST --yes --runtime"));
+        assert_eq!(reserved(), format!("{second},50000"), "{name} unreserved");
+        host.done("undo --yes");
+        assert_eq!(reserved(), format!("{ports},50000"), "{name} undone");
+        host.done("undo --yes");
+        host.done("undo --yes");
+        assert_eq!(reserved(), "50000", "{name} all undone");
+    }
+}
+
 /// XP reads its registry at boot only.
 #[test]
 fn windows_xp_waits_for_a_boot() {
@@ -214,6 +307,7 @@ fn what_cannot_be_done_is_said() {
         ("windows", "set 49152-65535 --persist", "without changing it now"),
         ("netbsd", "set 50000-50000", "has to lie below the high end"),
         ("aix", "set 80-1000", "would hand out privileged ports"),
+        ("freebsd", "unreserve 8080", "keeps no single ports from being handed out"),
         ("solaris", "reserve 8080", "cannot keep single ports from being handed out"),
     ] {
         let host = Host::new(name);

@@ -1,8 +1,8 @@
 //! Android: Linux' kernel and files, no place to keep a change without a rooted system.
 
-use dayfly_ports::{PortRange, Protocol};
+use dayfly_ports::{PortRange, PortSet, Protocol};
 
-use super::linux;
+use super::{kernel_list, linux};
 use crate::plan::Job;
 use crate::remark::Remark;
 use crate::system::{ALL, Rules, since};
@@ -65,6 +65,7 @@ impl Rules for Android {
                 script: "/data/adb/service.d/dayfly-range.sh",
                 value: format!("{} {}", change.to.low(), change.to.high()),
                 before: format!("{low} {high}"),
+                long: None,
             };
             steps.extend(write.steps(job.when));
         }
@@ -81,36 +82,63 @@ impl Rules for Android {
             let mut all = present.clone();
             all |= added;
             let write = Write {
-                file: "/proc/sys/net/ipv4/ip_local_reserved_ports",
-                script: "/data/adb/service.d/dayfly-reserved.sh",
+                file: linux::RESERVED_FILE,
+                script: RESERVED_SCRIPT,
                 value: all.to_string(),
                 before: present.to_string(),
+                long: Some(Long { added, all: &all, present }),
             };
             steps.extend(write.steps(job.when));
+        }
+        if let Some(ports) = job.unreserve {
+            steps.extend(linux::unreserve_steps(job, ports, RESERVED_SCRIPT));
         }
         Ok(steps)
     }
 }
 
+const RESERVED_SCRIPT: &str = "/data/adb/service.d/dayfly-reserved.sh";
+
+/// The ports of a list, for when it does not fit into one write.
+struct Long<'a> {
+    added: &'a PortSet,
+    all: &'a PortSet,
+    present: &'a PortSet,
+}
+
 /// A file of the kernel, what it gets, and the script that writes it at boot.
-struct Write {
+struct Write<'a> {
     file: &'static str,
     script: &'static str,
     value: String,
     before: String,
+    long: Option<Long<'a>>,
 }
 
-impl Write {
+impl Write<'_> {
     fn steps(self, when: When) -> Vec<Step> {
-        let Write { file, script, value, before } = self;
-        let set = format!("echo {value} > {file}");
+        let Write { file, script, value, before, long } = self;
+        let echo = |value: &str| format!("echo {value} > {file}");
+        let long = long.filter(|_| !kernel_list::fits_echo(&value));
+        let (set, boot, read) = match &long {
+            Some(long) => (
+                kernel_list::add(file, long.added),
+                kernel_list::replace(file, long.all).replace(" && ", "\n"),
+                linux::WHOLE.to_owned(),
+            ),
+            None => (echo(&value), echo(&value), format!("cat {file}")),
+        };
+        let back = match &long {
+            Some(long) => kernel_list::replace(file, long.present),
+            None => echo(&before),
+        };
         let mut steps = Vec::new();
         if when.now() {
             steps.push(Step {
                 when: When::Runtime,
-                action: Action::Run(set.clone()),
-                check: Check::new(format!("cat {file}"), &value),
-                undo: vec![Action::Run(format!("echo {before} > {file}"))],
+                action: Action::Run(set),
+                check: Check::new(read, &value),
+                undo: vec![Action::Run(back)],
             });
         }
         if when.at_boot() {
@@ -119,9 +147,9 @@ impl Write {
                 action: Action::Write {
                     path: script,
                     mode: 0o755,
-                    content: format!("#!/system/bin/sh\n{set}\n"),
+                    content: format!("#!/system/bin/sh\n{boot}\n"),
                 },
-                check: Check::new(format!("cat {script}"), format_args!("{value} > {file}")),
+                check: Check::new(format!("cat {script}"), &boot),
                 undo: vec![Action::Remove { path: script }],
             });
         }

@@ -10,14 +10,14 @@ use crate::plan::{Change, Job};
 use crate::remark::Remark;
 use crate::system::{ALL, Rules, since};
 use crate::{
-    Action, Check, Current, Found, ReadError, Refusal, Reserved, ScriptKind, Slot, Step, System,
-    Unit, When,
+    Action, Check, Current, Edit, Found, Lines, ReadError, Refusal, Reserved, ScriptKind, Slot,
+    Step, System, Unit, When,
 };
 
 pub(super) const RANGE: &str = "net.ipv4.ip_local_port_range";
 const RESERVED: &str = "net.ipv4.ip_local_reserved_ports";
 pub(super) const RANGE_FILE: &str = "/proc/sys/net/ipv4/ip_local_port_range";
-const RESERVED_FILE: &str = "/proc/sys/net/ipv4/ip_local_reserved_ports";
+pub(super) const RESERVED_FILE: &str = "/proc/sys/net/ipv4/ip_local_reserved_ports";
 
 pub(super) static SYSTEM: System = System {
     name: "linux",
@@ -81,6 +81,13 @@ impl Rules for Linux {
                  the last assignment wins.",
             ));
         }
+        if job.unreserve.is_some() && job.when.at_boot() {
+            remarks.push(Remark::advice(format!(
+                "At boot they are taken out of {RESERVED_CONF} only; `grep -r \
+                 ip_local_reserved_ports /etc/sysctl.conf /etc/sysctl.d /run/sysctl.d \
+                 /usr/lib/sysctl.d` shows who else reserves ports."
+            )));
+        }
         if job.reserve.is_some() {
             remarks.push(Remark::advice(
                 "The list is replaced by each write, so what is reserved already is part of it. A \
@@ -97,6 +104,9 @@ impl Rules for Linux {
         }
         if let Some(ports) = job.reserve {
             steps.extend(reserve_steps(job, ports)?);
+        }
+        if let Some(ports) = job.unreserve {
+            steps.extend(unreserve_steps(job, ports, RESERVED_CONF));
         }
         Ok(steps)
     }
@@ -201,11 +211,65 @@ fn range_steps(change: &Change, when: When) -> Vec<Step> {
     steps
 }
 
-/// A write of more than a page is cut off by sysctl(8).
-const PAGE: usize = 4096;
+const RESERVED_CONF: &str = "/etc/sysctl.d/90-dayfly-reserved.conf";
+
+/// Takes ports out of the list of the kernel, and out of the file that writes it at boot.
+pub(super) fn unreserve_steps(job: &Job<'_>, ports: &PortSet, file: &'static str) -> Vec<Step> {
+    let mut steps = Vec::new();
+    if job.when.now()
+        && let Some((present, left)) = job.left(Protocol::Tcp)
+    {
+        // Marks round a list that may be empty.
+        steps.push(Step {
+            when: When::Runtime,
+            action: Action::Run(kernel_list::replace(RESERVED_FILE, &left)),
+            check: Check::new(format!("echo \"=$({WHOLE})=\""), format_args!("={left}=")),
+            undo: vec![Action::Run(kernel_list::replace(RESERVED_FILE, present))],
+        });
+    }
+    if job.when.at_boot() {
+        let edit = Edit {
+            path: file,
+            backup: match file {
+                RESERVED_CONF => "/etc/sysctl.d/90-dayfly-reserved.conf.before-dayfly",
+                _ => "/data/adb/dayfly-reserved.sh.before-dayfly",
+            },
+            lines: Lines::Without {
+                name: "ip_local_reserved_ports",
+                ports: Box::new(ports.clone()),
+            },
+            known: None,
+        };
+        steps.push(Step {
+            when: When::Boot,
+            action: Action::Edit(edit.clone()),
+            check: Check::new(items_in(file, ports), "left: 0"),
+            undo: vec![Action::Restore(edit)],
+        });
+    }
+    steps
+}
+
+/// A command that counts the items of the lists in a file that hold any of the ports.
+fn items_in(file: &str, ports: &PortSet) -> String {
+    let holds =
+        |span: PortRange| format!("(e[1] + 0 <= {} && e[k] + 0 >= {})", span.high(), span.low());
+    let any: Vec<_> = ports.ranges().map(holds).collect();
+    format!(
+        "cat {file} 2>/dev/null | awk '/ip_local_reserved_ports/ && !/^[ \\t]*[#;]/ && match($0, \
+         /[ \\t=\"][0-9][0-9,-]*/) {{ n = split(substr($0, RSTART + 1, RLENGTH - 1), items, \",\"); \
+         for (i = 1; i <= n; i++) {{ k = split(items[i], e, \"-\"); if ({}) left++ }} }} \
+         END {{ print \"left:\", left + 0 }}'",
+        any.join(" || ")
+    )
+}
+
+/// The whole list, which the kernel hands out to one read only.
+pub(super) const WHOLE: &str =
+    "dd if=/proc/sys/net/ipv4/ip_local_reserved_ports bs=262144 2>/dev/null";
 
 fn reserve_steps(job: &Job<'_>, added: &PortSet) -> Result<Vec<Step>, Refusal> {
-    const FILE: &str = "/etc/sysctl.d/90-dayfly-reserved.conf";
+    const FILE: &str = RESERVED_CONF;
     let (list, set, back) = merged(job, added)?;
     let mut steps = Vec::new();
     if job.when.now() {
@@ -254,13 +318,28 @@ fn merged(job: &Job<'_>, added: &PortSet) -> Result<(Option<String>, String, Str
         all.to_string()
     });
     let length = list.as_ref().map_or_else(|| added.to_string().len(), String::len);
-    if length >= PAGE {
+    let is_long = length > kernel_list::WRITE;
+    if is_long && job.when.at_boot() {
         return Err(Refusal::new(
-            format!("the list has {length} bytes, and sysctl(8) writes the first {PAGE} only"),
-            "reserve whole ranges instead of single ports",
+            format!(
+                "the list has {length} bytes, and what reads sysctl.d writes the first 4095 only"
+            ),
+            "reserve whole ranges instead of single ports, or --runtime",
+        ));
+    }
+    if is_long && list.is_none() {
+        return Err(Refusal::new(
+            format!("the list has {length} bytes, and what is reserved already is not known"),
+            "give it: sysctl net.ipv4.ip_local_reserved_ports | dayfly plan --system linux \
+             --current - ...",
         ));
     }
     Ok(match (list, present) {
+        (Some(list), Some(present)) if is_long => (
+            Some(list),
+            kernel_list::add(RESERVED_FILE, added),
+            kernel_list::replace(RESERVED_FILE, present),
+        ),
         (Some(list), Some(present)) => {
             let set = format!("sysctl -w {RESERVED}=\"{list}\"");
             (Some(list), set, format!("sysctl -w {RESERVED}=\"{present}\""))
@@ -279,7 +358,9 @@ fn merged(job: &Job<'_>, added: &PortSet) -> Result<(Option<String>, String, Str
 /// The kernel prints the merged list. Where that is not known, every span of it is looked at.
 fn check(list: &Option<String>, added: &PortSet) -> Check {
     if let Some(list) = list {
-        return Check::new(format!("cat {RESERVED_FILE}"), list);
+        let is_long = list.len() > kernel_list::WRITE;
+        let read = if is_long { WHOLE.to_owned() } else { format!("cat {RESERVED_FILE}") };
+        return Check::new(read, list);
     }
     let expand = "tr ',' '\\n' | awk -F- '{ for (i = $1; i <= $NF; i++) print i }'";
     let expect: Vec<_> = added.iter().map(|port| port.to_string()).collect();

@@ -86,6 +86,9 @@ impl Rules for OpenBsd {
                 steps.extend(reserve(job, *protocol, list, ports));
             }
         }
+        for (protocol, _, list) in LISTS.iter().filter(|(protocol, ..)| job.is_for(*protocol)) {
+            steps.extend(unreserve(job, *protocol, list));
+        }
         Ok(steps)
     }
 }
@@ -96,38 +99,68 @@ fn reserve(job: &Job<'_>, protocol: Protocol, list: &str, ports: &PortSet) -> Ve
     if let Some(present) = job.current.and_then(|now| now.reserved(protocol)) {
         added -= present;
     }
-    let signed = |sign: char| {
-        let items = added.to_string();
-        items.split(',').map(|item| format!("{sign}{item}")).collect::<Vec<_>>().join(",")
-    };
-    let mut steps = Vec::new();
     if added.is_empty() {
-        return steps;
+        return Vec::new();
     }
     // The list is printed port by port.
     let expect: Vec<_> = added.iter().map(|port| port.to_string()).collect();
     let check = Check::new(format!("sysctl -n {list} | tr ',' ' '"), expect.join(" "));
-    if job.when.now() {
+    signed(job.when, list, ['+', '-'], &added, check)
+}
+
+/// The ports are taken out one list item at a time, at boot after whatever puts them in.
+fn unreserve(job: &Job<'_>, protocol: Protocol, list: &str) -> Vec<Step> {
+    let Some((present, left)) = job.left(protocol) else { return Vec::new() };
+    let mut removed = present.clone();
+    removed -= &left;
+    let expect: Vec<_> = left.iter().map(|port| port.to_string()).collect();
+    // Round a list that may be empty.
+    let check =
+        Check::new(format!("echo \"=$(sysctl -n {list})=\""), format!("={}=", expect.join(",")));
+    signed(job.when, list, ['-', '+'], &removed, check)
+}
+
+/// A list is changed by items with a sign; the other sign takes that back.
+fn signed(
+    when: When,
+    list: &str,
+    [sign, back]: [char; 2],
+    ports: &PortSet,
+    check: Check,
+) -> Vec<Step> {
+    let signed = |sign: char| {
+        let items = ports.to_string();
+        items.split(',').map(|item| format!("{sign}{item}")).collect::<Vec<_>>().join(",")
+    };
+    let mut steps = Vec::new();
+    if when.now() {
         steps.push(Step {
             when: When::Runtime,
-            action: Action::Run(format!("sysctl {list}={}", signed('+'))),
+            action: Action::Run(format!("sysctl {list}={}", signed(sign))),
             check,
-            undo: vec![Action::Run(format!("sysctl {list}={}", signed('-')))],
+            undo: vec![Action::Run(format!("sysctl {list}={}", signed(back)))],
         });
     }
-    if job.when.at_boot() {
-        let (conf, line) = ("/etc/sysctl.conf", format!("{list}={}", signed('+')));
-        let without = format!(
-            "cp -p {conf} {conf}.new && {{ grep -Fvx '{line}' {conf} > {conf}.new || test $? -eq 1; \
-             }} && mv {conf}.new {conf}"
+    if when.at_boot() {
+        let conf = "/etc/sysctl.conf";
+        let (line, other) =
+            (format!("{list}={}", signed(sign)), format!("{list}={}", signed(back)));
+        let without = |lines: &str, then: &str| {
+            format!(
+                "cp -p {conf} {conf}.new && {{ grep -Fvx {lines} {conf} > {conf}.new || test $? -eq \
+                 1; }} {then}&& mv {conf}.new {conf}"
+            )
+        };
+        // The lines are applied in their order, so the last word is that of the last one.
+        let last = without(
+            &format!("-e '{line}' -e '{other}'"),
+            &format!("&& printf '%s\\n' '{line}' >> {conf}.new "),
         );
         steps.push(Step {
             when: When::Boot,
-            action: Action::Run(format!(
-                "grep -sFqx '{line}' {conf} || printf '%s\\n' '{line}' >> {conf}"
-            )),
-            check: Check::new(format!("cat {conf}"), line),
-            undo: vec![Action::Run(without)],
+            action: Action::Run(format!(": >> {conf} && {last}")),
+            check: Check::new(format!("grep '^{list}=' {conf} | tail -n 1"), &line),
+            undo: vec![Action::Run(without(&format!("-e '{line}'"), ""))],
         });
     }
     steps

@@ -466,6 +466,93 @@ fn a_hole_in_linux() {
     assert_eq!(actions(&openbsd)[0], "sysctl net.inet.tcp.baddynamic=+50000-50010");
 }
 
+#[test]
+fn only_what_was_asked_is_no_longer_reserved() {
+    let ports: PortSet = "8080,9005,50000".parse().unwrap();
+    let plan = |name: &str, text: &str| {
+        let now = system(name).read(text).unwrap();
+        let request =
+            Request { unreserve: Some(&ports), current: Some(&now), ..Request::default() };
+        system(name).plan(&request).unwrap()
+    };
+    let linux = plan("linux", "net.ipv4.ip_local_reserved_ports = 80,8080,9000-9010\n");
+    let file = "/proc/sys/net/ipv4/ip_local_reserved_ports";
+    assert_eq!(actions(&linux)[0], format!("echo 80,9000-9004,9006-9010 > {file}"));
+    assert_eq!(undo(&linux)[1], format!("echo 80,8080,9000-9010 > {file}"));
+    assert!(linux.remarks.iter().any(|one| one.text == "Not reserved anyway: 50000."));
+    let last = plan("linux", "net.ipv4.ip_local_reserved_ports = 8080\n");
+    assert_eq!(actions(&last)[0], format!("echo > {file}"));
+    assert_eq!(last.steps[0].check.expect, "==");
+
+    let openbsd = plan("openbsd", "net.inet.tcp.baddynamic=587,8080\nnet.inet.udp.baddynamic=\n");
+    assert_eq!(actions(&openbsd)[0], "sysctl net.inet.tcp.baddynamic=-8080");
+    assert_eq!(openbsd.steps.len(), 2);
+    assert_eq!(openbsd.steps[0].check.expect, "=587=");
+
+    let table = "Protocol tcp Port Exclusion Ranges\n\nStart Port    End Port\n----------    --------\n\
+                 9000        9010     *\n 50000       50000     *\n 50001       50009\n";
+    let windows = plan("windows", table);
+    let netsh = "netsh int ipv4";
+    let tail = "excludedportrange protocol=tcp startport";
+    assert_eq!(
+        actions(&windows),
+        [
+            format!("{netsh} delete {tail}=9000 numberofports=11"),
+            format!("{netsh} add {tail}=9000 numberofports=5"),
+            format!("{netsh} add {tail}=9006 numberofports=5"),
+            format!("{netsh} delete {tail}=50000 numberofports=1"),
+        ]
+    );
+    assert!(
+        windows
+            .script()
+            .contains("findstr /r /c:\"\\<9000  *9010\\>\" >nul\r\nif not errorlevel 1")
+    );
+
+    let key = r"HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Services\Tcpip\Parameters";
+    let xp =
+        plan("windows-xp", &format!("{key}\n    ReservedPorts    REG_MULTI_SZ    8080-8080\n"));
+    assert!(actions(&xp)[0].starts_with("reg delete") && xp.steps[0].check.gone);
+}
+
+#[test]
+fn what_cannot_be_unreserved_is_said() {
+    let ports: PortSet = "50001".parse().unwrap();
+    let request = Request { unreserve: Some(&ports), ..Request::default() };
+    for system in SYSTEMS {
+        let refusal = system.plan(&request).unwrap_err();
+        let said =
+            if system.reserving.is_some() { "is not known" } else { "keeps no single ports" };
+        assert!(refusal.message.contains(said) && !refusal.hint.is_empty(), "{refusal:?}");
+    }
+    let now = system("windows")
+        .read("Protocol tcp Port Exclusion Ranges\n---------- --------\n 50001 50009\n")
+        .unwrap();
+    let refusal = system("windows").plan(&Request { current: Some(&now), ..request }).unwrap_err();
+    assert!(refusal.hint.contains("winnat"), "{refusal:?}");
+}
+
+/// A list of more than one write is added to, never replaced in parts.
+#[test]
+fn a_long_list_of_linux_is_added_in_pieces() {
+    let ports: PortSet = (20000..40000).step_by(2).map(dayfly_ports::Port::new).collect();
+    let now = system("linux").read("net.ipv4.ip_local_reserved_ports = 8080\n").unwrap();
+    let request = Request {
+        reserve: Some(&ports),
+        current: Some(&now),
+        when: When::Runtime,
+        ..Request::default()
+    };
+    for name in ["linux", "android"] {
+        let plan = system(name).plan(&request).unwrap();
+        let action = &actions(&plan)[0];
+        assert_eq!(action.matches("printf").count(), action.matches(" seek=1 ").count(), "{name}");
+        assert_eq!(undo(&plan)[0], "echo 8080 > /proc/sys/net/ipv4/ip_local_reserved_ports");
+    }
+    let boot = system("linux").plan(&Request { when: When::Both, ..request });
+    assert!(boot.unwrap_err().hint.contains("--runtime"));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

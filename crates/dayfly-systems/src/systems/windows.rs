@@ -11,8 +11,8 @@ use crate::plan::{Change, Job};
 use crate::remark::Remark;
 use crate::system::{Rules, TCP, UDP, always};
 use crate::{
-    Action, Check, Current, Family, Found, ReadError, Refusal, Reserved, ScriptKind, Slot, Step,
-    System, Unit, When,
+    Action, Check, Current, Exclusion, Family, Found, ReadError, Refusal, Reserved, ScriptKind,
+    Slot, Step, System, Unit, When,
 };
 
 pub(super) static SYSTEM: System = System {
@@ -68,6 +68,7 @@ impl Rules for Windows {
         let current = Current {
             ranges: system.slots.iter().filter_map(range).collect(),
             reserved: reserved.into_iter().flatten().collect(),
+            exclusions: reader.exclusions,
             rpc: RpcPorts::read(text),
             ..Current::default()
         };
@@ -128,6 +129,13 @@ impl Rules for Windows {
                 }
             }
         }
+        if let Some(ports) = job.unreserve {
+            for protocol in [Protocol::Tcp, Protocol::Udp] {
+                if job.is_for(protocol) {
+                    steps.extend(include(job, protocol, ports)?);
+                }
+            }
+        }
         Ok(steps)
     }
 }
@@ -166,27 +174,56 @@ fn exclude(job: &Job<'_>, protocol: Protocol, ports: &PortSet) -> Vec<Step> {
     if let Some(present) = job.current.and_then(|now| now.reserved(protocol)) {
         added -= present;
     }
-    let step = |range: PortRange| {
-        let command = |verb| {
-            Action::Run(format!(
-                "netsh int ipv4 {verb} excludedportrange protocol={protocol} startport={} \
-                 numberofports={}{}",
-                range.low(),
-                range.len(),
-                store(job.when)
-            ))
-        };
-        Step {
-            when: job.when,
-            action: command("add"),
-            check: Check::new(
-                format!("netsh int ipv4 show excludedportrange protocol={protocol}"),
-                format_args!("{} {}", range.low(), range.high()),
-            ),
-            undo: vec![command("delete")],
+    added.ranges().map(|range| exclusion(job, protocol, range, true)).collect()
+}
+
+/// Entries are deleted as a whole: what else is in them is excluded anew.
+fn include(job: &Job<'_>, protocol: Protocol, ports: &PortSet) -> Result<Vec<Step>, Refusal> {
+    let mut steps = Vec::new();
+    let entries = job.current.map(|now| now.exclusions.as_slice()).unwrap_or_default();
+    for entry in entries.iter().filter(|entry| entry.protocol == protocol) {
+        let mut left = PortSet::from(entry.range);
+        left -= ports;
+        if left.len() == entry.range.len() {
+            continue;
         }
+        if !entry.administered {
+            return Err(Refusal::new(
+                format!(
+                    "{} of {protocol} is excluded by Windows itself or a service of it, not by an \
+                     administrator",
+                    entry.range
+                ),
+                "stop what holds it (Hyper-V, WSL and Docker: `net stop winnat`), or leave its \
+                 ports out",
+            ));
+        }
+        steps.push(exclusion(job, protocol, entry.range, false));
+        steps.extend(left.ranges().map(|range| exclusion(job, protocol, range, true)));
+    }
+    Ok(steps)
+}
+
+/// An entry is made, or deleted.
+fn exclusion(job: &Job<'_>, protocol: Protocol, range: PortRange, is_made: bool) -> Step {
+    let command = |verb| {
+        Action::Run(format!(
+            "netsh int ipv4 {verb} excludedportrange protocol={protocol} startport={} \
+             numberofports={}{}",
+            range.low(),
+            range.len(),
+            store(job.when)
+        ))
     };
-    added.ranges().map(step).collect()
+    let show = format!("netsh int ipv4 show excludedportrange protocol={protocol}");
+    let entry = format!("{} {}", range.low(), range.high());
+    let (verb, back) = if is_made { ("add", "delete") } else { ("delete", "add") };
+    Step {
+        when: job.when,
+        action: command(verb),
+        check: if is_made { Check::new(show, entry) } else { Check::gone(show, entry) },
+        undo: vec![command(back)],
+    }
 }
 
 const OBJECT: &str = "DynamicPortRange";
@@ -203,6 +240,7 @@ struct Reader {
     start: Option<(usize, u32)>,
     ranges: BTreeMap<(&'static str, Protocol), PortRange>,
     excluded: BTreeMap<Protocol, Box<PortSet>>,
+    exclusions: Vec<Exclusion>,
 }
 
 impl Reader {
@@ -221,7 +259,8 @@ impl Reader {
         }
         let words: Vec<&str> = line.split_whitespace().collect();
         match words[..] {
-            [low, high] | [low, high, "*"] => self.exclusion(low, high),
+            [low, high] => self.exclusion(low, high, false),
+            [low, high, "*"] => self.exclusion(low, high, true),
             _ => self.head(line),
         }
         Ok(())
@@ -283,7 +322,7 @@ impl Reader {
 
     /// A row of the table of exclusions, or the dashes under its heads, which tell that there is
     /// a table even if it is empty.
-    fn exclusion(&mut self, low: &str, high: &str) {
+    fn exclusion(&mut self, low: &str, high: &str, administered: bool) {
         let Some(protocol) = self.protocol else { return };
         let is_rule = |word: &str| word.bytes().all(|byte| byte == b'-');
         let ends = (low.parse(), high.parse());
@@ -295,6 +334,7 @@ impl Reader {
         let ports = self.excluded.entry(protocol).or_insert_with(|| Box::new(PortSet::EMPTY));
         if let Some(range) = range {
             ports.insert_range(range);
+            self.exclusions.push(Exclusion { protocol, range, administered });
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Source: the pages of MaxUserPort and ReservedPorts (KB 196271, KB 812873).
 
-use dayfly_ports::{PortRange, PortSet};
+use dayfly_ports::{PortRange, PortSet, Protocol};
 
 use super::kernel_list;
 use crate::ms_rpc::RpcPorts;
@@ -90,7 +90,7 @@ impl Rules for WindowsXp {
 
     fn advice(&self, job: &Job<'_>) -> Vec<Remark> {
         let mut remarks = vec![Remark::warning("Read at boot only: restart the host.")];
-        if job.reserve.is_some() {
+        if job.reserve.is_some() || job.unreserve.is_some() {
             remarks.push(Remark::warning(
                 "ReservedPorts is replaced as a whole. Neighbouring ports have to be one range, as \
                  they are here.",
@@ -109,6 +109,9 @@ impl Rules for WindowsXp {
         let mut steps: Vec<Step> = job.changes.iter().map(|change| top(job, change)).collect();
         if let Some(ports) = job.reserve {
             steps.push(reserve(job, ports)?);
+        }
+        if let Some((present, left)) = job.left(Protocol::Tcp) {
+            steps.push(replace(present, &left));
         }
         Ok(steps)
     }
@@ -161,18 +164,28 @@ fn reserve(job: &Job<'_>, ports: &PortSet) -> Result<Step, Refusal> {
     };
     let mut all = (**present).clone();
     all |= ports;
-    let set = |list: String| {
-        Action::Run(format!("reg add {KEY} /v ReservedPorts /t REG_MULTI_SZ /d \"{list}\" /f"))
+    Ok(replace(present, &all))
+}
+
+/// The value with another list; it goes where nothing is reserved.
+fn replace(present: &PortSet, wanted: &PortSet) -> Step {
+    let set = |ports: &PortSet| {
+        Action::Run(if ports.is_empty() {
+            format!("reg delete {KEY} /v ReservedPorts /f")
+        } else {
+            let list = spans(ports);
+            format!("reg add {KEY} /v ReservedPorts /t REG_MULTI_SZ /d \"{list}\" /f")
+        })
     };
-    let undo = if present.is_empty() {
-        Action::Run(format!("reg delete {KEY} /v ReservedPorts /f"))
-    } else {
-        set(spans(present))
-    };
-    Ok(Step {
+    let query = format!("reg query {KEY} /v ReservedPorts");
+    Step {
         when: When::Boot,
-        action: set(spans(&all)),
-        check: Check::new(format!("reg query {KEY} /v ReservedPorts"), spans(&all)),
-        undo: vec![undo],
-    })
+        action: set(wanted),
+        check: if wanted.is_empty() {
+            Check::gone(query, "ReservedPorts")
+        } else {
+            Check::new(query, spans(wanted))
+        },
+        undo: vec![set(present)],
+    }
 }

@@ -34,6 +34,9 @@ pub(crate) enum Deed {
         check: String,
         /// the words that its output then holds,
         expect: String,
+        /// or no longer holds in any line,
+        #[serde(default)]
+        gone: bool,
         /// and what it said before.
         before: Before,
         /// The file in which the command keeps the change for the next boot, as it was.
@@ -56,6 +59,8 @@ pub(crate) enum Before {
     Output(String),
     /// It prints these words in this order: what an earlier step of the same change led to.
     Words(String),
+    /// No line that it prints holds these words: what an earlier step led to.
+    Gone(String),
 }
 
 /// What takes a command back, in order.
@@ -167,16 +172,17 @@ impl Deed {
                     })
                 }
             }
-            Deed::Command { check, expect, before, .. } => {
+            Deed::Command { check, expect, gone, before, .. } => {
                 let now = scene.host.run(check)?.text();
-                let says = |expect: &String| {
-                    Check { command: check.clone(), expect: expect.clone() }.passes(&now)
+                let says = |expect: &String, gone: bool| {
+                    Check { command: check.clone(), expect: expect.clone(), gone }.passes(&now)
                 };
                 let is_old = match before {
                     Before::Output(before) => words(&now) == words(before),
-                    Before::Words(expect) => says(expect),
+                    Before::Words(expect) => says(expect, false),
+                    Before::Gone(words) => says(words, true),
                 };
-                if says(expect) {
+                if says(expect, *gone) {
                     Sight::New
                 } else if is_old {
                     Sight::Old

@@ -19,7 +19,7 @@ pub(crate) enum Wish {
     /// Ports that are not to be handed out, besides those that already are not.
     Reserve { ports: Box<PortSet>, protocols: Vec<Protocol> },
     /// Ports that may be handed out again.
-    Unreserve { ports: Box<PortSet> },
+    Unreserve { ports: Box<PortSet>, protocols: Vec<Protocol> },
 }
 
 impl Wish {
@@ -31,7 +31,7 @@ impl Wish {
                 format!("set {range} --unprivileged-start {floor}")
             }
             Wish::Reserve { ports, .. } => format!("reserve {ports}"),
-            Wish::Unreserve { ports } => format!("unreserve {ports}"),
+            Wish::Unreserve { ports, .. } => format!("unreserve {ports}"),
         }
     }
 }

@@ -6,11 +6,11 @@
 use dayfly_systems::{Action, Plan, Request, System, When as Planned};
 
 use super::deed::{Before, Content, Deed, Kept, Reversal};
-use super::draft::{Difference, Draft, Note, Wish};
+use super::draft::{Difference, Draft, Note, Wish, listed};
 use super::journal::{Step, When};
 use super::scene::Scene;
 use crate::error::Failure;
-use crate::host::{Host, HostError};
+use crate::host::{Host, HostError, survey};
 
 /// What the change would do to a host of this system.
 pub(crate) fn draft(
@@ -19,13 +19,11 @@ pub(crate) fn draft(
     wish: &Wish,
     when: When,
 ) -> Result<Draft, Failure> {
-    let said = scene.host.run(&system.read_command())?;
+    let command = survey::settings_command(system);
+    let said = scene.host.run(&command)?;
     let current = system.read(&said.text()).map_err(|error| {
-        Failure::new(format_args!("{}: {error}", scene.host.name())).hint(format!(
-            "see what `{}` says there: {}",
-            system.read_command(),
-            said.said()
-        ))
+        Failure::new(format_args!("{}: {error}", scene.host.name()))
+            .hint(format!("see what `{command}` says there: {}", said.said()))
     })?;
     let mut request = Request {
         current: Some(&current),
@@ -50,19 +48,16 @@ pub(crate) fn draft(
             request.reserve = Some(ports);
             request.protocols = protocols;
         }
-        Wish::Unreserve { .. } => {
-            return Err(Failure::new(format_args!(
-                "ports of {} cannot be unreserved from here, unless dayfly reserved them",
-                system.title
-            ))
-            .hint("`dayfly history` lists what it did, `dayfly undo ID` takes it back"));
+        Wish::Unreserve { ports, protocols } => {
+            request.unreserve = Some(ports);
+            request.protocols = protocols;
         }
     }
     let plan = system
         .plan(&request)
         .map_err(|refusal| Failure::new(&refusal.message).hint(refusal.hint))?;
     Ok(Draft {
-        differences: differences(&plan, when),
+        differences: differences(&plan, &request, when),
         remarks: plan
             .remarks
             .iter()
@@ -73,7 +68,7 @@ pub(crate) fn draft(
     })
 }
 
-fn differences(plan: &Plan, when: When) -> Vec<Difference> {
+fn differences(plan: &Plan, request: &Request<'_>, when: When) -> Vec<Difference> {
     let when = match when {
         When::Now => "now",
         When::Boot => "at boot",
@@ -97,6 +92,24 @@ fn differences(plan: &Plan, when: When) -> Vec<Difference> {
             to: ports.to_string(),
         });
     }
+    if let Some(ports) = &plan.unreserve {
+        let known = request.current.map(|now| now.reserved.as_slice()).unwrap_or_default();
+        for reserved in known {
+            let mut of = reserved.protocols.iter();
+            if !request.protocols.is_empty() && !of.any(|one| request.protocols.contains(one)) {
+                continue;
+            }
+            let mut left = reserved.ports.clone();
+            *left -= ports;
+            let names: Vec<_> = reserved.protocols.iter().map(|one| one.name()).collect();
+            differences.push(Difference {
+                setting: format!("reserved ports, {}", names.join(", ")),
+                when,
+                from: listed(&reserved.ports),
+                to: listed(&left),
+            });
+        }
+    }
     differences
 }
 
@@ -107,8 +120,11 @@ fn steps(host: &dyn Host, system: &'static System, plan: &Plan) -> Result<Vec<St
             Action::Run(run) => {
                 // A later step with the same check begins where the earlier one ends.
                 let earlier = steps.iter().rev().find_map(|step| match &step.deed {
-                    Deed::Command { check, expect, .. } if *check == planned.check.command => {
-                        Some(Before::Words(expect.clone()))
+                    Deed::Command { check, expect, gone, .. }
+                        if *check == planned.check.command =>
+                    {
+                        let led_to = if *gone { Before::Gone } else { Before::Words };
+                        Some(led_to(expect.clone()))
                     }
                     _ => None,
                 });
@@ -121,6 +137,7 @@ fn steps(host: &dyn Host, system: &'static System, plan: &Plan) -> Result<Vec<St
                     undo: planned.undo.iter().filter_map(reversal).collect(),
                     check: planned.check.command.clone(),
                     expect: planned.check.expect.clone(),
+                    gone: planned.check.gone,
                     before,
                     // Undone last, the first of them puts the file back.
                     keeps: match planned.when {
@@ -140,11 +157,14 @@ fn steps(host: &dyn Host, system: &'static System, plan: &Plan) -> Result<Vec<St
             Action::Edit(edit) => {
                 let before = host.read(edit.path)?;
                 let text = dayfly_systems::decoded(before.as_deref().unwrap_or_default());
+                let after = edit.apply(&text);
+                // A file that would say nothing is not made.
+                let is_made = before.is_some() || !after.is_empty();
                 Deed::File {
                     path: edit.path.to_owned(),
                     mode: 0o644,
                     before: before.map(Content::new),
-                    after: Some(Content::Text(edit.apply(&text))),
+                    after: is_made.then_some(Content::Text(after)),
                 }
             }
             Action::Remove { path } => Deed::File {

@@ -39,7 +39,7 @@ pub(crate) fn draft(scene: &Scene, wish: &Wish, when: When) -> Result<Draft, Fai
             look.range(&mut draft, *range, *floor, protocols, *class, when)?;
         }
         Wish::Reserve { ports, .. } => look.reserve(&mut draft, ports, when)?,
-        Wish::Unreserve { ports } => look.unreserve(&mut draft, ports, when)?,
+        Wish::Unreserve { ports, .. } => look.unreserve(&mut draft, ports, when)?,
     }
     Ok(draft)
 }

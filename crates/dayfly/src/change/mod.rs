@@ -74,7 +74,7 @@ pub(crate) fn reserve(args: &ReserveArgs) -> Result<(), Failure> {
 /// `dayfly unreserve`.
 pub(crate) fn unreserve(args: &ReserveArgs) -> Result<(), Failure> {
     let ports = some_ports(args)?;
-    change(&Wish::Unreserve { ports }, &args.change)
+    change(&Wish::Unreserve { ports, protocols: args.change.protocol.clone() }, &args.change)
 }
 
 /// The hidden verb of the guardian.

@@ -311,7 +311,8 @@ pub(super) fn states(scene: &Scene, record: &Record) -> String {
 /// Whoever was asked has thought about what was shown.
 fn unchanged_meanwhile(scene: &Scene, steps: &[Step]) -> Result<(), Failure> {
     for step in steps {
-        let begins_later = matches!(&step.deed, Deed::Command { before: Before::Words(_), .. });
+        let begins_later =
+            matches!(&step.deed, Deed::Command { before: Before::Words(_) | Before::Gone(_), .. });
         if begins_later || !matches!(step.deed.look(scene)?, Sight::Other(_)) {
             continue;
         }

@@ -14,10 +14,7 @@ use crate::place::Note;
 /// When it does not answer, or nothing of its answer is a setting.
 pub(crate) fn settings(remote: &Remote) -> Result<Current, HostError> {
     let system = remote.system();
-    let command = match system.name {
-        "linux" | "android" => LINUX_SETTINGS.to_owned(),
-        _ => system.read_command(),
-    };
+    let command = settings_command(system);
     let output = remote.run(&command)?;
     system.read(&output.text()).map_err(|error| {
         let said = output.said();
@@ -29,6 +26,15 @@ pub(crate) fn settings(remote: &Remote) -> Result<Current, HostError> {
         HostError::new(format_args!("{}: {}{complaint}", remote.name(), shown(&error)))
             .hint(format!("it was asked with `{command}`; try that on the host"))
     })
+}
+
+/// What prints a system's settings. Of Linux, whole: its list of reserved ports is handed out to
+/// one read only, however long it is, and what comes after is not told.
+pub(crate) fn settings_command(system: &System) -> String {
+    match system.name {
+        "linux" | "android" => LINUX_SETTINGS.to_owned(),
+        _ => system.read_command(),
+    }
 }
 
 /// The words of an error can be the host's.
@@ -117,7 +123,8 @@ pub(crate) fn supplies(system: &'static System, current: &Current) -> Vec<Supply
 
 /// `name:value` of every setting that decides about ports.
 const LINUX_SETTINGS: &str = "cd /proc/sys/net/ipv4 && grep '' ip_local_port_range \
-     ip_local_reserved_ports ip_unprivileged_port_start";
+     ip_unprivileged_port_start; if list=$(dd if=ip_local_reserved_ports bs=262144 2>/dev/null); then \
+     echo \"ip_local_reserved_ports:$list\"; else grep '' /dev/null ip_local_reserved_ports; fi";
 
 /// The same of those that decide what becomes of TIME_WAIT, and the number of the namespace.
 const LINUX_MORE: &str = "cd /proc/sys/net/ipv4 && grep '' tcp_tw_reuse tcp_tw_reuse_delay \

@@ -20,6 +20,10 @@ pub(crate) fn text(plan: &Plan, screen: Screen) -> String {
         let what = format!("  reserved: {ports}, {}", counted(ports.len(), "port"));
         wrapped(&mut text, &what, "    ", screen);
     }
+    if let Some(ports) = &plan.unreserve {
+        let what = format!("  no longer reserved: {ports}, {}", counted(ports.len(), "port"));
+        wrapped(&mut text, &what, "    ", screen);
+    }
     if !plan.remarks.is_empty() {
         text.push('\n');
     }
@@ -84,7 +88,8 @@ fn steps(text: &mut String, steps: &[Step]) {
         }
         let label = paint(style::DIM, "check:");
         let _ = writeln!(text, "   {label} {}", step.check.command.replace('\n', "\n   "));
-        let _ = writeln!(text, "          says {}", step.check.expect);
+        let says = if step.check.gone { "no longer says" } else { "says" };
+        let _ = writeln!(text, "          {says} {}", step.check.expect);
     }
 }
 

@@ -15,6 +15,7 @@ pub(crate) struct Document<'a> {
     privilege: &'static str,
     changes: Vec<ChangeObject>,
     reserve: Option<String>,
+    unreserve: Option<String>,
     remarks: Vec<RemarkObject<'a>>,
     steps: Vec<StepObject<'a>>,
     undo: Vec<ActionObject<'a>>,
@@ -48,6 +49,7 @@ struct StepObject<'a> {
 struct CheckObject<'a> {
     command: &'a str,
     expect: &'a str,
+    gone: bool,
 }
 
 #[derive(Serialize)]
@@ -89,6 +91,7 @@ impl<'a> Document<'a> {
             privilege: plan.privilege,
             changes: changes.collect(),
             reserve: plan.reserve.as_ref().map(ToString::to_string),
+            unreserve: plan.unreserve.as_ref().map(ToString::to_string),
             remarks: remarks.collect(),
             steps: steps(&plan.steps),
             undo: plan.undo().map(action).collect(),
@@ -106,7 +109,11 @@ fn step(step: &Step) -> StepObject<'_> {
     StepObject {
         when: step.when.name(),
         action: action(&step.action),
-        check: CheckObject { command: &step.check.command, expect: &step.check.expect },
+        check: CheckObject {
+            command: &step.check.command,
+            expect: &step.check.expect,
+            gone: step.check.gone,
+        },
         undo: step.undo.iter().map(action).collect(),
     }
 }
