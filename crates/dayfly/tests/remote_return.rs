@@ -155,7 +155,7 @@ fn what_cannot_be_done_there_is_said() {
     for (words, said) in [
         (&["set", "20-4000"][..], "its sshd is reached through port 22"),
         (&["reserve", "8080"], "cannot keep single ports"),
-        (&["unreserve", "8080"], "cannot be unreserved from here"),
+        (&["unreserve", "8080"], "keeps no single ports"),
         (&["set", "1024-65535", "--unprivileged-start", "1"], "for the live kernel of this host"),
     ] {
         let (code, text) = ground.change(words);
