@@ -154,7 +154,14 @@ impl Distribution {
 
 /// A draw from the exponential distribution.
 pub(crate) fn exponential(mean: f64, random: &mut impl Random) -> Nanos {
-    (-(1.0 - unit(random)).ln() * mean).round() as Nanos
+    nearest(-(1.0 - unit(random)).ln() * mean)
+}
+
+/// As `round() as Nanos` gives it, without the call that this takes on plain x86-64.
+fn nearest(time: f64) -> Nanos {
+    let whole = time as Nanos;
+    // Exact: below 2^53 both are, and from there on every number is whole.
+    whole.saturating_add(Nanos::from(time - whole as f64 >= 0.5))
 }
 
 /// A draw from 0 to 1, without 1.
@@ -230,6 +237,17 @@ mod tests {
     use dayfly_alloc::Xoshiro;
 
     use super::*;
+
+    #[test]
+    fn nearest_is_round() {
+        let big = (1_u64 << 52) as f64;
+        let edges =
+            [0.0, -0.0, -0.6, 0.5, 0.499_999_999_999_999_94, 1.5, 2.5, big - 0.5, big + 1.0];
+        let far = [big * 4.0 + 2.0, 1e19, 1e30, f64::INFINITY, f64::NAN];
+        for time in edges.into_iter().chain(far) {
+            assert_eq!(nearest(time), time.round() as Nanos, "{time}");
+        }
+    }
 
     #[test]
     fn times_have_units() {

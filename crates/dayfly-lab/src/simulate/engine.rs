@@ -113,9 +113,13 @@ pub(super) struct Engine<'a> {
     pub(super) slots: Slots,
     guessers: Vec<Guesser>,
     window: Nanos,
+    /// The window that is counted, and when it ends.
+    window_now: (u32, Nanos),
     watches: Vec<Watch>,
     live: u64,
     sampled: u64,
+    /// When the next point of the curve is.
+    next_sample: Nanos,
     stopped: bool,
     pub(super) outcome: Outcome,
 }
@@ -154,9 +158,11 @@ impl<'a> Engine<'a> {
             slots: Slots::default(),
             guessers: Guesser::of(scenario),
             window,
+            window_now: (0, window),
             watches: Vec::new(),
             live: 0,
             sampled: 0,
+            next_sample: 0,
             stopped: false,
             outcome: outcome(scenario, window),
         };
@@ -193,7 +199,9 @@ impl<'a> Engine<'a> {
             if at >= end {
                 break;
             }
-            self.sample(at);
+            if at >= self.next_sample {
+                self.sample(at);
+            }
             self.now = at;
             let timer = match source {
                 Source::Arrival(index) => {
@@ -520,8 +528,11 @@ impl<'a> Engine<'a> {
     fn count(&mut self, domain: u32, port: u16) {
         let heat = &mut self.outcome.heat[usize::from(port)];
         *heat = heat.saturating_add(1);
-        let window = (self.now / self.window) as u32;
-        let opened = self.world.domains[domain as usize].count(window);
+        if self.now >= self.window_now.1 {
+            let window = self.now / self.window;
+            self.window_now = (window as u32, (window + 1).saturating_mul(self.window));
+        }
+        let opened = self.world.domains[domain as usize].count(self.window_now.0);
         self.outcome.window.most_opened = self.outcome.window.most_opened.max(opened);
         if let Some(index) = self.world.watch(domain, WATCHED) {
             if self.watches.len() <= index {
@@ -598,16 +609,13 @@ impl<'a> Engine<'a> {
     }
 
     /// Notes the state at every point of the curve up to a time.
-    #[inline]
     fn sample(&mut self, until: Nanos) {
         let (duration, samples) = (self.scenario.duration, u64::from(self.scenario.samples));
-        while self.sampled < samples {
-            let at = u128::from(duration) * u128::from(self.sampled) / u128::from(samples - 1);
-            let at = at as Nanos;
-            if at > until {
-                return;
-            }
+        while self.next_sample <= until && self.sampled < samples {
+            let at = self.next_sample;
             self.sampled += 1;
+            let next = u128::from(duration) * u128::from(self.sampled) / u128::from(samples - 1);
+            self.next_sample = if self.sampled < samples { next as Nanos } else { Nanos::MAX };
             self.now = at;
             self.expire();
             let held = self.world.domains.iter().map(super::world::Domain::held);
@@ -663,12 +671,12 @@ fn layout(scenario: &Scenario) -> (Vec<u16>, Vec<u32>, Vec<u32>) {
     (group_of, first_of, data_of)
 }
 
-/// Wide enough for some thirty things, narrow enough that few lie beyond the last bucket.
+/// Wide enough for ten or twenty things, which are sorted by insertion, narrow enough that few lie beyond the last bucket.
 fn calendar_width(scenario: &Scenario) -> Nanos {
     let rate: f64 = scenario.workloads.iter().map(|work| rate(scenario, work)).sum();
     let longest = scenario.workloads.iter().map(|work| work.duration.mean());
     let longest = longest.filter(|mean| mean.is_finite()).fold(0.0, f64::max);
-    let by_rate = 32.0 / rate.max(1.0);
+    let by_rate = 8.0 / rate.max(1.0);
     (by_rate.max(longest / 1024.0) * SECOND as f64) as Nanos
 }
 

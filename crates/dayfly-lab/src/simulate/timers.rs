@@ -18,12 +18,16 @@ const BUCKETS: usize = 1 << 13;
 /// round in a heap. Adding and taking costs the same however many are waiting.
 #[derive(Debug)]
 pub(super) struct Calendar<T> {
-    width: Nanos,
+    /// A bucket is 2 to this many nanoseconds wide.
+    shift: u32,
     /// The bucket that is being emptied, by its number since time 0.
     current: u64,
     buckets: Vec<Vec<T>>,
     /// What is left of the current bucket, the next one last.
     open: Vec<T>,
+    /// Room of buckets that were emptied, for the next ones: used again while it is in the cache,
+    /// and no more of it than was ever needed at a time.
+    spare: Vec<Vec<T>>,
     waiting: usize,
     beyond: BinaryHeap<Reverse<Beyond<T>>>,
     added: u64,
@@ -56,13 +60,15 @@ impl<T> Ord for Beyond<T> {
 }
 
 impl<T: Due> Calendar<T> {
-    /// With buckets of this width.
+    /// With buckets of this width, or up to twice as wide: of a power of two, so that nothing has to
+    /// be divided.
     pub(super) fn new(width: Nanos) -> Self {
         Calendar {
-            width: width.max(1),
+            shift: width.clamp(1, 1 << 62).next_power_of_two().trailing_zeros(),
             current: 0,
             buckets: Vec::new(),
             open: Vec::new(),
+            spare: Vec::new(),
             waiting: 0,
             beyond: BinaryHeap::new(),
             added: 0,
@@ -74,18 +80,28 @@ impl<T: Due> Calendar<T> {
         if self.buckets.is_empty() {
             self.buckets.resize_with(BUCKETS, Vec::new);
         }
-        let bucket = thing.due() / self.width;
+        let bucket = thing.due() >> self.shift;
         if bucket <= self.current {
             // Behind all that are due at the same time.
             let place = self.open.partition_point(|other| other.due() > thing.due());
             self.open.insert(place, thing);
         } else if bucket < self.current + BUCKETS as u64 {
-            self.buckets[bucket as usize % BUCKETS].push(thing);
-            self.waiting += 1;
+            self.put(bucket, thing);
         } else {
             self.added += 1;
             self.beyond.push(Reverse(Beyond { order: (thing.due(), self.added), thing }));
         }
+    }
+
+    /// Into a bucket of this round.
+    #[inline]
+    fn put(&mut self, bucket: u64, thing: T) {
+        let bucket = &mut self.buckets[bucket as usize % BUCKETS];
+        if bucket.capacity() == 0 {
+            *bucket = self.spare.pop().unwrap_or_default();
+        }
+        bucket.push(thing);
+        self.waiting += 1;
     }
 
     /// When the next one is due, if by this time.
@@ -106,29 +122,31 @@ impl<T: Due> Calendar<T> {
     /// Opens the next bucket that is not empty, but none that begins after that time: what is added
     /// before it would have to be put in its place in the open one.
     fn advance(&mut self, until: Nanos) {
-        let last = until / self.width;
+        let last = until >> self.shift;
         while self.open.is_empty() && self.current < last {
             if self.waiting == 0 {
                 let Some(Reverse(next)) = self.beyond.peek() else { return };
-                self.current = (next.order.0 / self.width).min(last);
+                self.current = (next.order.0 >> self.shift).min(last);
             } else {
                 self.current += 1;
             }
             if !self.buckets.is_empty() {
                 let bucket = &mut self.buckets[self.current as usize % BUCKETS];
-                self.waiting -= bucket.len();
-                std::mem::swap(&mut self.open, bucket);
+                if !bucket.is_empty() {
+                    self.waiting -= bucket.len();
+                    let emptied = std::mem::replace(&mut self.open, std::mem::take(bucket));
+                    self.spare.push(emptied);
+                }
             }
             while let Some(Reverse(next)) = self.beyond.peek()
-                && next.order.0 / self.width < self.current + BUCKETS as u64
+                && next.order.0 >> self.shift < self.current + BUCKETS as u64
                 && let Some(Reverse(next)) = self.beyond.pop()
             {
-                let bucket = next.order.0 / self.width;
+                let bucket = next.order.0 >> self.shift;
                 if bucket == self.current {
                     self.open.push(next.thing);
                 } else {
-                    self.buckets[bucket as usize % BUCKETS].push(next.thing);
-                    self.waiting += 1;
+                    self.put(bucket, next.thing);
                 }
             }
             // Reversed first, so that among those due together the one added first is last.

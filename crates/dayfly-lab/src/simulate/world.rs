@@ -330,20 +330,17 @@ impl World {
         let picked = strategy.pick(&Request { key: &key, now, free: &view }, random);
         let probes = view.probes.get();
         let Some(port) = picked.map(Port::number) else { return Err(probes) };
-        let reused = self.lingering.get_mut(domain as usize).is_some_and(|lingering| {
-            lingering.len() > 0 && lingering.contains(group.span, port) && {
-                lingering.remove(group.span, port);
-                true
-            }
-        });
+        let place = domain as usize;
+        let reused =
+            self.domains[place].lingering > 0 && self.lingering[place].contains(group.span, port);
         if reused {
+            self.lingering[place].remove(group.span, port);
             group.waiting.revoke(domain, port);
-            let domain = &mut self.domains[domain as usize];
-            domain.lingering -= 1;
+            self.domains[place].lingering -= 1;
             host.time_wait -= 1;
             self.waiting -= 1;
         }
-        self.domains[domain as usize].taken.insert(group.span, port);
+        self.domains[place].taken.insert(group.span, port);
         if books {
             if !reused {
                 let book = self.books[space as usize].get_or_insert_with(|| Box::new(Book::new()));
@@ -427,13 +424,12 @@ impl World {
             while let Some(held) = group.waiting.ended(now) {
                 ended += 1;
                 let domain = &mut self.domains[held.domain as usize];
-                let lingering = self.lingering.get_mut(held.domain as usize);
-                match lingering.filter(|lingering| lingering.contains(group.span, held.port)) {
-                    Some(lingering) => {
-                        lingering.remove(group.span, held.port);
-                        domain.lingering -= 1;
-                    }
-                    None => domain.taken.remove(group.span, held.port),
+                let place = held.domain as usize;
+                if domain.lingering > 0 && self.lingering[place].contains(group.span, held.port) {
+                    self.lingering[place].remove(group.span, held.port);
+                    domain.lingering -= 1;
+                } else {
+                    domain.taken.remove(group.span, held.port);
                 }
                 let host = (held.space - group.first_space) / group.addresses + group.first_host;
                 self.hosts[host as usize].time_wait -= 1;
