@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 
-use dayfly_pin::{Cause, Event, Outcome};
+use dayfly_pin::{Cause, Event, Outcome, Pinned, Via};
 
 use super::args::RunArgs;
 use crate::render;
@@ -38,6 +38,17 @@ impl Messages {
             address: args.address,
             said: BTreeSet::new(),
             more: 0,
+        }
+    }
+
+    /// Says what the way that was asked for does not reach: nothing else would.
+    pub(super) fn started(&self, pinned: &Pinned, args: &RunArgs) {
+        if args.udp && !self.quiet && pinned.via() == Via::Bpf {
+            let _ = writeln!(
+                anstream::stderr(),
+                "dayfly: BPF reaches the UDP sockets that connect(); sendto(), sendmsg() and \
+                 sendmmsg() go out from other ports\nhint: --via seccomp reaches them all"
+            );
         }
     }
 

@@ -62,6 +62,7 @@ fn start(args: &RunArgs) -> Result<ExitStatus, (u8, Failure)> {
     signals.hand_down(&mut command);
     let mut pinned = pin.spawn(&mut command).map_err(|error| refusal(args, error))?;
     let mut messages = Messages::new(args);
+    messages.started(&pinned, args);
     ledger.started(&pinned, &names);
     let status = attend(&mut pinned, &signals, |event| {
         if let Outcome::Missed { .. } = event.outcome {

@@ -11,6 +11,7 @@ mod offer;
 mod peers;
 mod program;
 mod repeat;
+mod report;
 mod stand;
 mod supervisor;
 mod trouble;
