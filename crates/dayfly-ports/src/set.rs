@@ -64,6 +64,16 @@ impl PortSet {
         words_of(range).any(|(index, mask)| self.words[index] & mask != 0)
     }
 
+    /// The members that lie in one of the ranges.
+    #[must_use]
+    pub fn within(&self, ranges: &[PortRange]) -> PortSet {
+        let mut inside = PortSet::EMPTY;
+        for (index, mask) in ranges.iter().flat_map(|&range| words_of(range)) {
+            inside.words[index] |= self.words[index] & mask;
+        }
+        inside
+    }
+
     /// How many members: 0 to 65536.
     #[must_use]
     pub fn len(&self) -> u32 {
@@ -327,6 +337,8 @@ mod tests {
             prop_assert_eq!(left.len() as usize, a.len());
             prop_assert_eq!(left.is_empty(), a.is_empty());
             prop_assert_eq!(left.contains(Port::new(probe)), a.contains(&probe));
+            let ranges: Vec<PortRange> = right.ranges().collect();
+            prop_assert_eq!(numbers_of(&left.within(&ranges)), &a & &b);
             prop_assert_eq!(left.rank(Port::new(probe)) as usize, a.range(..probe).count());
         }
 

@@ -6,7 +6,7 @@ use dayfly_ports::{Port, PortRange, PortSet, Protocol};
 
 use super::flows::{Flow, FlowKind, Host, assess, assess_all};
 use super::matching::condition;
-use super::model::{Family, RulePlace, Ruleset};
+use super::model::{Family, RulePlace, Ruleset, Spans};
 use super::packet::Direction;
 use super::region::Region;
 
@@ -166,7 +166,7 @@ struct Opened {
     /// Ports that a rule lets in which is about ports: not a policy, not trust in an interface.
     by_rule: PortSet,
     /// The same, rule by rule.
-    rules: Vec<(RulePlace, PortSet)>,
+    rules: Vec<(RulePlace, Spans)>,
     /// Ports that some pair is kept out of, in any family.
     kept_out: PortSet,
 }
@@ -190,7 +190,9 @@ fn opened(ruleset: &Ruleset, host: &Host, direction: Direction, protocol: Protoc
         let rules = outcome.decisions.iter().filter(|one| one.accepts && one.place.rule.is_some());
         let rules = rules.map(|one| (one.place, one.about.ports()));
         for (place, ports) in rules.filter(|(_, ports)| ports.len() <= MOST) {
-            result.by_rule |= &ports;
+            for &range in ports.ranges() {
+                result.by_rule.insert_range(range);
+            }
             // Single services need not be remembered.
             if ports.len() > 1 {
                 result.rules.push((place, ports));
@@ -255,7 +257,7 @@ fn compare(host: &Host, protocol: Protocol, inwards: &Opened) -> Comparison {
             (false, false) => Relation::Elsewhere,
         }
     };
-    let share = |(_, ports): &&(RulePlace, PortSet)| ports.intersection_len(&wide);
+    let share = |(_, ports): &&(RulePlace, Spans)| wide.within(ports.ranges()).len();
     Comparison {
         protocol,
         direction: Direction::In,

@@ -75,12 +75,11 @@ impl Trace {
 
     /// The destination ports that occur in it.
     #[must_use]
-    pub fn ports(&self) -> PortSet {
-        let mut ports = PortSet::EMPTY;
-        for range in self.0.iter().flat_map(|(_, spans)| spans.ranges()) {
-            ports.insert_range(*range);
+    pub fn ports(&self) -> Spans {
+        match self.0.as_slice() {
+            [(_, spans)] => spans.clone(),
+            cells => Spans::new(cells.iter().flat_map(|(_, spans)| spans.ranges()).copied()),
         }
-        ports
     }
 }
 

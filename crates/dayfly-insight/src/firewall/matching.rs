@@ -133,12 +133,12 @@ fn narrowed(condition: &Condition, packet: &Packet, before: Split, grain: Grain)
 /// A test of the source port that does not part what it may or may not hold for.
 fn roughly(spans: &super::model::Spans, negated: bool, before: Split) -> Split {
     let all = before.yes.union(&before.maybe);
-    let inside = all.with_sources(spans);
-    let outside = all.minus(&inside);
-    let (yes, no) = if negated { (outside, inside) } else { (inside, outside) };
-    if no.is_empty() {
+    // Every rule of a long list comes here: see which sides there are without making them.
+    let (inside, outside) = (all.touches_sources(spans), all.leaves_sources(spans));
+    let (holds, fails) = if negated { (outside, inside) } else { (inside, outside) };
+    if !fails {
         before
-    } else if yes.is_empty() {
+    } else if !holds {
         Split { yes: Region::empty(), maybe: Region::empty(), opaque: before.opaque }
     } else {
         Split { yes: Region::empty(), maybe: all, opaque: before.opaque }

@@ -81,24 +81,35 @@ impl Region {
         // Most rules of a long list have nothing to do with what is left: see that cheaply.
         let touched =
             |cell: &&Cell| spans.ranges().iter().any(|&range| cell.ports.intersects(range));
-        let mut region = Region::empty();
-        for cell in self.cells.iter().filter(touched) {
-            let ports = &spans.to_set() & &cell.ports;
-            region.push(Arc::clone(&cell.sources), Arc::new(ports));
-        }
-        region
+        let inside = |cell: &Cell| Cell {
+            sources: Arc::clone(&cell.sources),
+            ports: Arc::new(cell.ports.within(spans.ranges())),
+        };
+        Region { cells: self.cells.iter().filter(touched).map(inside).collect() }
     }
 
     /// The pairs whose source is one of these.
     pub(super) fn with_sources(&self, spans: &Spans) -> Region {
         let touched =
             |cell: &&Cell| spans.ranges().iter().any(|&range| cell.sources.intersects(range));
-        let mut region = Region::empty();
-        for cell in self.cells.iter().filter(touched) {
-            let sources = &spans.to_set() & &cell.sources;
-            region.push(Arc::new(sources), Arc::clone(&cell.ports));
-        }
-        region
+        let inside = |cell: &Cell| Cell {
+            sources: Arc::new(cell.sources.within(spans.ranges())),
+            ports: Arc::clone(&cell.ports),
+        };
+        Region { cells: self.cells.iter().filter(touched).map(inside).collect() }
+    }
+
+    /// Whether there is a pair whose source is one of these.
+    pub(super) fn touches_sources(&self, spans: &Spans) -> bool {
+        let touched =
+            |cell: &Cell| spans.ranges().iter().any(|&range| cell.sources.intersects(range));
+        self.cells.iter().any(touched)
+    }
+
+    /// Whether there is a pair whose source is none of these.
+    pub(super) fn leaves_sources(&self, spans: &Spans) -> bool {
+        let outside = |cell: &Cell| spans.gaps().any(|gap| cell.sources.intersects(gap));
+        self.cells.iter().any(outside)
     }
 
     /// The pairs of both.
@@ -131,6 +142,9 @@ impl Region {
 
     /// Takes the pairs of the other out.
     pub(super) fn subtract(&mut self, other: &Region) {
+        if other.is_empty() {
+            return;
+        }
         if let ([mine], [theirs]) = (self.cells.as_mut_slice(), other.cells.as_slice())
             && (Arc::ptr_eq(&mine.sources, &theirs.sources) || mine.sources == theirs.sources)
         {
@@ -145,6 +159,9 @@ impl Region {
 
     /// Adds the pairs of the other.
     pub(super) fn add(&mut self, other: &Region) {
+        if other.is_empty() {
+            return;
+        }
         if let ([mine], [theirs]) = (self.cells.as_mut_slice(), other.cells.as_slice())
             && (Arc::ptr_eq(&mine.sources, &theirs.sources) || mine.sources == theirs.sources)
         {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use dayfly_ports::{PortRange, PortSet};
+use dayfly_ports::{Port, PortRange, PortSet};
 
 /// A set of ports as spans in ascending order that neither overlap nor touch.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -44,10 +44,31 @@ impl Spans {
         &self.0
     }
 
+    /// The spans between them, and before and after: what is not in it, in ascending order.
+    pub(crate) fn gaps(&self) -> impl Iterator<Item = PortRange> {
+        let before = self.0.iter().map(|range| range.low().number().checked_sub(1));
+        let after = self.0.iter().map(|range| range.high().number().checked_add(1));
+        let lows = std::iter::once(Some(0)).chain(after);
+        let highs = before.chain(std::iter::once(Some(u16::MAX)));
+        lows.zip(highs).filter_map(|(low, high)| PortRange::new(low?, high?).ok())
+    }
+
+    /// How many ports.
+    #[must_use]
+    pub fn len(&self) -> u32 {
+        self.0.iter().map(|range| range.len()).sum()
+    }
+
+    /// Whether the port is in it.
+    #[must_use]
+    pub fn contains(&self, port: Port) -> bool {
+        self.0.iter().any(|range| range.contains(port))
+    }
+
     /// The ports that are not in it.
     #[must_use]
     pub fn complement(&self) -> Self {
-        Spans::from(&!&self.to_set())
+        Spans(self.gaps().collect())
     }
 
     /// The same as bits.
@@ -106,5 +127,8 @@ mod tests {
         assert_eq!(spans.to_set().to_string(), spans.to_string());
         assert_eq!(spans.complement().to_string(), "0,6-7,10-65534");
         assert!(Spans::all().complement().is_empty());
+        assert_eq!(Spans::default().complement(), Spans::all());
+        assert_eq!(spans.len(), 8);
+        assert!(spans.contains(5.into()) && !spans.contains(6.into()));
     }
 }

@@ -8,10 +8,11 @@ mod field;
 mod rule;
 mod set;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use self::set::Sets;
 use super::ReadError;
@@ -42,30 +43,25 @@ pub fn read(text: &str) -> Result<Ruleset, ReadError> {
 /// # Errors
 /// [`ReadError`] when the text is not JSON or not nft's.
 pub fn listed(text: &str, without_compat: &[Family]) -> Result<Listed, ReadError> {
-    let document: Value = serde_json::from_str(text)
-        .map_err(|error| ReadError::new(format_args!("this is not JSON: {error}")))?;
-    let Some(objects) = document.get("nftables").and_then(Value::as_array) else {
-        return Err(ReadError::new("this JSON has no \"nftables\": it is not what nft prints"));
-    };
     let mut reader = Reader::default();
     let mut compat: Vec<Family> = Vec::new();
-    let mut compat_tables: Vec<(&str, &str)> = Vec::new();
-    for rule in objects.iter().filter_map(|object| object.get("rule")) {
-        if let Some(family) = is_compat(rule) {
-            compat_tables.push((text_of(rule, "family"), text_of(rule, "table")));
-            if !compat.contains(&family) {
-                compat.push(family);
-            }
-        }
-    }
-    compat_tables.sort_unstable();
-    compat_tables.dedup();
     let left_out = |object: &Value| {
         let family = family_of(text_of(object, "family")).flatten();
         family.is_some_and(|family| without_compat.contains(&family))
             && TABLES.contains(&text_of(object, "table"))
     };
-    for object in objects {
+    // Rules name chains and sets wherever those are listed, so they come last. There may be very
+    // many of them: one at a time is taken apart.
+    let mut rules = Vec::new();
+    for raw in objects(text)? {
+        if raw.get().starts_with("{\"rule\"") {
+            rules.push(raw);
+            continue;
+        }
+        let object: Value = serde_json::from_str(raw.get()).map_err(not_json)?;
+        if object.get("rule").is_some() {
+            rules.push(raw);
+        }
         let Some((kind, object)) = object.as_object().and_then(|object| object.iter().next())
         else {
             continue;
@@ -78,12 +74,29 @@ pub fn listed(text: &str, without_compat: &[Family]) -> Result<Listed, ReadError
             _ => {}
         }
     }
-    for rule in objects.iter().filter_map(|object| object.get("rule")) {
+    for raw in rules {
+        let object: Value = serde_json::from_str(raw.get()).map_err(not_json)?;
+        let Some(rule) = object.get("rule") else { continue };
+        compat.extend(is_compat(rule).filter(|family| !compat.contains(family)));
         if !left_out(rule) {
             reader.rule(rule);
         }
     }
     Ok(Listed { ruleset: reader.finish(), compat })
+}
+
+/// The objects of a listing, each as it is written.
+fn objects(text: &str) -> Result<Vec<&RawValue>, ReadError> {
+    let foreign = || ReadError::new("this JSON has no \"nftables\": it is not what nft prints");
+    let document: &RawValue = serde_json::from_str(text).map_err(not_json)?;
+    let members: BTreeMap<String, &RawValue> =
+        serde_json::from_str(document.get()).map_err(|_| foreign())?;
+    let listed = members.get("nftables").ok_or_else(foreign)?;
+    serde_json::from_str(listed.get()).map_err(|_| foreign())
+}
+
+fn not_json(error: serde_json::Error) -> ReadError {
+    ReadError::new(format_args!("this is not JSON: {error}"))
 }
 
 /// The tables that iptables writes to.
