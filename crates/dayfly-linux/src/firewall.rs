@@ -60,13 +60,46 @@ impl fmt::Display for RulesError {
 
 impl std::error::Error for RulesError {}
 
+impl RulesError {
+    /// Why a command failed, from what it said.
+    #[must_use]
+    pub fn of(command: &'static str, said: &str) -> Self {
+        let privilege = ["not permitted", "ermission denied", "be root"];
+        if privilege.iter().any(|words| said.contains(words)) {
+            return RulesError::Privilege;
+        }
+        let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        RulesError::Failed { command, said: words.chars().take(300).collect() }
+    }
+}
+
+/// Where rules are read: in the calling thread's network namespace, or on another Linux host.
+pub trait Source {
+    /// What a command prints. `package` has it.
+    ///
+    /// # Errors
+    /// When it prints nothing of use; [`RulesError::of`] finds out why.
+    fn list(&self, command: &'static str, package: &'static str) -> Result<String, RulesError>;
+
+    /// A file of `/proc/net`; none if it cannot be read.
+    fn net_file(&self, name: &str) -> Option<String>;
+}
+
 /// Every rule of the calling thread's network namespace.
 ///
 /// # Errors
-/// [`RulesError`] when some of them cannot be read: half a firewall says nothing.
+/// As [`rules_of`].
 pub fn rules() -> Result<Ruleset, RulesError> {
+    rules_of(&Here)
+}
+
+/// Every rule.
+///
+/// # Errors
+/// [`RulesError`] when some of them cannot be read: half a firewall says nothing.
+pub fn rules_of(source: &impl Source) -> Result<Ruleset, RulesError> {
     const LIST: &str = "nft -j list ruleset";
-    let text = output("nft", &["-j", "list", "ruleset"], LIST, "nftables")?;
+    let text = source.list(LIST, "nftables")?;
     let failed = |command| {
         move |error: &dyn fmt::Display| RulesError::Failed { command, said: error.to_string() }
     };
@@ -78,7 +111,7 @@ pub fn rules() -> Result<Ruleset, RulesError> {
         let mut saved = Ruleset::default();
         for &family in &listed.compat {
             let program = saver(family);
-            let Ok(text) = output(program, &[], program, "iptables") else { continue };
+            let Ok(text) = source.list(program, "iptables") else { continue };
             saved.merge(iptables::read(&text, family).map_err(|error| failed(program)(&error))?);
             readable.push(family);
         }
@@ -87,13 +120,11 @@ pub fn rules() -> Result<Ruleset, RulesError> {
     }
     for family in Family::ALL {
         let (names, program) = match family {
-            Family::Ipv4 => ("/proc/self/net/ip_tables_names", "iptables-legacy-save"),
-            Family::Ipv6 => ("/proc/self/net/ip6_tables_names", "ip6tables-legacy-save"),
+            Family::Ipv4 => ("ip_tables_names", "iptables-legacy-save"),
+            Family::Ipv6 => ("ip6_tables_names", "ip6tables-legacy-save"),
         };
-        // The thread's own: `/proc/self/net` is that of the process' first thread.
-        let names = names.replace("self", "thread-self");
-        if fs::read_to_string(names).is_ok_and(|names| !names.trim().is_empty()) {
-            let text = output(program, &[], program, "iptables")?;
+        if source.net_file(names).is_some_and(|names| !names.trim().is_empty()) {
+            let text = source.list(program, "iptables")?;
             ruleset.merge(iptables::read(&text, family).map_err(|error| failed(program)(&error))?);
         }
     }
@@ -107,39 +138,36 @@ const fn saver(family: Family) -> &'static str {
     }
 }
 
-/// What a command prints, run in the calling thread's network namespace.
-fn output(
-    program: &'static str,
-    words: &[&str],
-    command: &'static str,
-    package: &'static str,
-) -> Result<String, RulesError> {
-    // Users without privilege often have no sbin in their PATH.
-    let found = ["/usr/sbin", "/sbin", "/usr/local/sbin"]
-        .map(|folder| Path::new(folder).join(program))
-        .into_iter()
-        .find(|path| path.exists())
-        .unwrap_or_else(|| program.into());
-    let done = Command::new(found).args(words).env("LC_ALL", "C").stdin(Stdio::null()).output();
-    let done = match done {
-        Ok(done) => done,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(RulesError::NoCommand { command, package });
+/// The calling thread's network namespace.
+struct Here;
+
+impl Source for Here {
+    fn list(&self, command: &'static str, package: &'static str) -> Result<String, RulesError> {
+        let mut words = command.split_whitespace();
+        let program = words.next().unwrap_or_default();
+        // Users without privilege often have no sbin in their PATH.
+        let found = ["/usr/sbin", "/sbin", "/usr/local/sbin"]
+            .map(|folder| Path::new(folder).join(program))
+            .into_iter()
+            .find(|path| path.exists())
+            .unwrap_or_else(|| program.into());
+        let done = Command::new(found).args(words).env("LC_ALL", "C").stdin(Stdio::null()).output();
+        match done {
+            Ok(done) if done.status.success() => {
+                Ok(String::from_utf8_lossy(&done.stdout).into_owned())
+            }
+            Ok(done) => Err(RulesError::of(command, &String::from_utf8_lossy(&done.stderr))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(RulesError::NoCommand { command, package })
+            }
+            Err(error) => Err(RulesError::Failed { command, said: error.to_string() }),
         }
-        Err(error) => return Err(RulesError::Failed { command, said: error.to_string() }),
-    };
-    if done.status.success() {
-        return Ok(String::from_utf8_lossy(&done.stdout).into_owned());
     }
-    let said = String::from_utf8_lossy(&done.stderr);
-    if said.contains("not permitted")
-        || said.contains("ermission denied")
-        || said.contains("be root")
-    {
-        return Err(RulesError::Privilege);
+
+    fn net_file(&self, name: &str) -> Option<String> {
+        // The thread's own: `/proc/self/net` is that of the process' first thread.
+        fs::read_to_string(Path::new("/proc/thread-self/net").join(name)).ok()
     }
-    let said = said.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(300).collect();
-    Err(RulesError::Failed { command, said })
 }
 
 /// Everybody who receives from outside: TCP listeners and UDP sockets without a fixed peer, but
@@ -234,7 +262,7 @@ pub fn addresses() -> io::Result<Vec<InterfaceAddress>> {
         // SAFETY: ifa_name is a string with a zero at its end, valid as long as the list.
         let interface = unsafe { CStr::from_ptr(entry.ifa_name) }.to_string_lossy().into_owned();
         if let Some(address) = address_of(entry)
-            && reachable(address)
+            && is_reachable(address)
         {
             found.push(InterfaceAddress { interface, address });
         }
@@ -268,7 +296,9 @@ fn address_of(entry: &libc::ifaddrs) -> Option<IpAddr> {
     }
 }
 
-const fn reachable(address: IpAddr) -> bool {
+/// Whether others reach this host there: neither a loopback nor a link-local address.
+#[must_use]
+pub const fn is_reachable(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => !address.is_loopback() && !address.is_link_local(),
         IpAddr::V6(address) => !address.is_loopback() && !address.is_unicast_link_local(),

@@ -315,13 +315,17 @@ _dayfly() {
             return 0
             ;;
         dayfly__subcmd__firewall__subcmd__check)
-            opts="-h --netns --all-netns --from --format --range --passive --peer --interface --flow --json --color --help"
+            opts="-h --netns --all-netns --host --from --format --range --passive --peer --interface --flow --json --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --netns)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

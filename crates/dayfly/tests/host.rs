@@ -3,7 +3,7 @@
 
 use std::process::Output;
 
-use dayfly_testkit::{FakeHost, Login, SocketOptions, needs, privileged};
+use dayfly_testkit::{FakeHost, Login, Namespace, SocketOptions, needs, privileged};
 
 /// What dayfly says about a host: exit code, standard output, standard error.
 fn dayfly(host: &FakeHost, words: &str) -> String {
@@ -131,6 +131,119 @@ fn linux_is_judged_as_from_within() {
         }
     }
     drop(kept);
+}
+
+/// The same firewall, seen from within and from without through ssh.
+#[test]
+fn a_firewall_is_judged_as_from_within() {
+    privileged!();
+    needs!("sshd", "openssh-server");
+    needs!("nft", "nftables");
+    let host = FakeHost::start("linux");
+    let (namespace, far) = (host.namespace(), Namespace::new());
+    namespace.connect_to(&far, ("lan0", "10.9.0.1/24"), ("lan1", "10.9.0.2/24"));
+    namespace.sysctl("net.ipv4.ip_local_port_range", "40000 40999");
+    namespace.sysctl("net.ipv4.ip_local_reserved_ports", "40003,40010-40012");
+    let kept = namespace.run(|| {
+        let at = |address: &str| SocketOptions::tcp().listen(address.parse().unwrap()).unwrap();
+        [at("10.9.0.1:50050"), at("127.0.0.1:50051")]
+    });
+    let check = |place: &[&str]| -> (serde_json::Value, Option<i32>) {
+        let mut command = host.command(env!("CARGO_BIN_EXE_dayfly"));
+        let output = command.args(["firewall", "check", "--json"]).args(place).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        let mut document: serde_json::Value =
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{said}"));
+        (document["namespaces"][0].take(), output.status.code())
+    };
+    for rules in [
+        "",
+        "nft add table inet filter
+        nft 'add chain inet filter input { type filter hook input priority 0; policy drop; }'
+        nft add rule inet filter input iif lo accept
+        nft add rule inet filter input ct state established,related accept
+        nft add rule inet filter input tcp dport 50000-50100 accept
+        nft add rule inet filter input udp dport 40000-40999 accept",
+        // With iptables' own words, which nft cannot tell.
+        // Not on lo, where ssh's own answers come in.
+        "iptables -A INPUT -i lan0 -p tcp -m multiport --dports 50200:50300 \
+            -m time --timestart 08:00 -j DROP
+        iptables -A INPUT -i lan0 -p tcp -m multiport --dports 40000:40100 -j DROP",
+    ] {
+        let _ = host.sh(rules);
+        let (within, code) = check(&["--netns", namespace.name()]);
+        let (without, code_without) = check(&["--host", &host.url()]);
+        assert_eq!(code, code_without);
+        for name in ["id", "range", "open", "flows", "outgoing", "compared", "findings", "remarks"]
+        {
+            assert_eq!(within[name], without[name], "{name} after {rules}");
+        }
+        let places = |report: &serde_json::Value| -> Vec<serde_json::Value> {
+            let exposed = report["exposed"].as_array().unwrap().iter();
+            exposed.map(|one| one["port"].clone()).collect()
+        };
+        assert_eq!(places(&within), places(&without));
+        assert_eq!(places(&within).len(), usize::from(!rules.is_empty()));
+        let moves = without["remedies"].as_array().unwrap().iter();
+        let moves: Vec<_> = moves.filter_map(|one| one["do"].as_str()).collect();
+        // Every command is one for that host.
+        let (set, nft) = ("--host ssh://root@127.0.0.1", "ssh ssh://root@127.0.0.1 'nft ");
+        assert_eq!(moves.iter().any(|one| one.ends_with(set)), !rules.is_empty(), "{moves:?}");
+        assert_eq!(moves.iter().any(|one| one.starts_with(nft)), !rules.is_empty(), "{moves:?}");
+    }
+    drop(kept);
+}
+
+const PF: &str = "block drop all
+pass in proto tcp from any to any port = ssh flags S/SA keep state
+pass in proto tcp from any to any port 49152:65535 flags S/SA keep state
+pass out all flags S/SA keep state
+";
+
+/// Another system's firewalls, and rules that nobody may see: those are unknown, not none.
+#[test]
+fn firewalls_of_other_systems() {
+    privileged!();
+    needs!("sshd", "openssh-server");
+    let host = FakeHost::start("freebsd");
+    host.netstat(BSD);
+    let program = |name: &str, text: &str| {
+        let _ = host.sh(&format!(
+            "cat > /usr/sbin/{name} <<'END_OF_TEXT'\n#!/bin/sh\n{text}\nEND_OF_TEXT\nchmod 755 /usr/sbin/{name}"
+        ));
+    };
+    let mut all = String::new();
+    let mut say = |title: &str, host: &FakeHost, words: &str| {
+        all += &format!("--- {title} ---\n{}", dayfly(host, words));
+    };
+    const CHECK: &str = "firewall check --host HOST --flow ftp-active,ftp-passive";
+    program("ipfw", "echo 'ipfw: retrieving config failed: Protocol not available' >&2; exit 1");
+    program(
+        "pfctl",
+        &format!("case $* in *info*) echo 'Status: Enabled';; *) cat <<E\n{PF}E\nesac"),
+    );
+    say("pf", &host, CHECK);
+    program("pfctl", "echo 'Status: Disabled for 0 days 00:01:00'");
+    say("pf is off", &host, CHECK);
+    program("pfctl", "echo 'pfctl: /dev/pf: Permission denied' >&2; exit 1");
+    say("no privilege", &host, CHECK);
+    let _ = host.sh("rm /usr/sbin/pfctl");
+    say("no command", &host, CHECK);
+    let aix = FakeHost::start("aix");
+    aix.netstat(BSD);
+    say("no reader", &aix, CHECK);
+    say("wrong input", &host, "firewall check --host HOST --netns x");
+    say("wrong input", &host, "firewall check --host db");
+    say("wrong input", &host, "firewall check --host HOST --range 1-2");
+    let linux = FakeHost::start("linux");
+    let _ = linux.sh("mv /usr/sbin/nft /usr/sbin/nft.away; mkdir -p /usr/local/sbin");
+    say("no nft", &linux, CHECK);
+    let _ = linux.sh(
+        "printf '#!/bin/sh\necho \"Operation not permitted (you must be root)\" >&2; exit 1\n' \
+        > /usr/sbin/nft; chmod 755 /usr/sbin/nft",
+    );
+    say("no privilege on Linux", &linux, CHECK);
+    insta::assert_snapshot!(all);
 }
 
 #[test]

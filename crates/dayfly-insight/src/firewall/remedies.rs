@@ -236,6 +236,10 @@ impl Advice<'_> {
             ),
             _ => return,
         };
+        // It becomes a word of a command, and may be another host's.
+        if !place.chars().all(|c| c.is_ascii_alphanumeric() || "_-./ ".contains(c)) {
+            return;
+        }
         let option = if flow.kind == FlowKind::Tftp { "--tftp" } else { "--ftp-active" };
         let dialect = chain.dialect.name();
         self.offer(

@@ -36,6 +36,8 @@ pub struct Shell {
     program: String,
     /// Where it is to look: ` --netns web`.
     place: String,
+    /// Whether another host's shell reads the command, after this one's.
+    quoted: bool,
 }
 
 impl Shell {
@@ -44,6 +46,12 @@ impl Shell {
     pub fn with_prefix(words: &str) -> Self {
         let prefix = if words.is_empty() { String::new() } else { format!("{words} ") };
         Shell { prefix, ..Shell::default() }
+    }
+
+    /// A shell of another host, to which `ssh` brings every command.
+    #[must_use]
+    pub fn over_ssh(url: &str) -> Self {
+        Shell { quoted: true, ..Shell::with_prefix(&format!("ssh {url}")) }
     }
 
     /// The same, in which dayfly is called by these words (`sudo /usr/bin/dayfly`) and followed by
@@ -64,6 +72,9 @@ impl Shell {
     /// The command as it is to be typed.
     #[must_use]
     pub fn command(&self, command: &str) -> String {
+        if self.quoted {
+            return format!("{}'{}'", self.prefix, command.replace('\'', r"'\''"));
+        }
         format!("{}{command}", self.prefix)
     }
 

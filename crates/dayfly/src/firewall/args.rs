@@ -9,6 +9,7 @@ use dayfly_insight::firewall::readers::Format;
 use dayfly_ports::{PortRange, PortSet, Protocol};
 
 use crate::args::{OutputArgs, PlaceArgs};
+use crate::host::Address;
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct FirewallArgs {
@@ -127,6 +128,12 @@ fn protocol(text: &str) -> Result<Protocol, String> {
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     pub(crate) place: PlaceArgs,
+
+    /// Check another host instead, of any operating system, through `ssh` and that host's own
+    /// commands. Nothing is installed there. Rules that it does not tell make the answer unknown.
+    #[arg(long, value_name = "ssh://[USER@]HOST[:PORT]")]
+    #[arg(conflicts_with_all = ["netns", "all_netns", "from", "format", "range"])]
+    pub(crate) host: Option<Address>,
 
     /// Read the rules from this file, or from standard input (-), instead of this host.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["netns", "all_netns"])]

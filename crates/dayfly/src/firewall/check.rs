@@ -19,6 +19,7 @@ use dayfly_linux::settings;
 use dayfly_ports::{PortRange, PortSet, Protocol};
 
 use super::args::CheckArgs;
+use super::remote;
 use crate::error::Failure;
 use crate::place::{self, Note};
 use crate::privilege::with_sudo;
@@ -57,9 +58,13 @@ impl Checked {
 
 /// Looks, judges, prints. Exit code 1 if there is a finding.
 pub(super) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
-    let report = match &args.from {
-        Some(file) => from_file(args, file)?,
-        None => from_here(args)?,
+    let report = match (&args.from, &args.host) {
+        (Some(file), _) => from_file(args, file)?,
+        (None, Some(address)) => {
+            let places = vec![remote::look(args, address)?];
+            Report { places, degraded: Vec::new() }
+        }
+        (None, None) => from_here(args)?,
     };
     if args.output.json {
         render::print_json(&render::firewall_json::Document::new(&report))?;
@@ -108,11 +113,11 @@ fn from_file(args: &CheckArgs, file: &str) -> Result<Report, Failure> {
         families: families.collect(),
         interface: args.interface.clone(),
         addresses: Vec::new(),
-        ..host(args, &settings)
+        ..host(args, used(&settings))
     };
+    let range = settings.range(Protocol::Tcp).unwrap_or(PortRange::LINUX_DEFAULT);
     let name = if file == "-" { "standard input" } else { file };
-    let checked =
-        judge(args, None, name.to_owned(), &Shell::default(), &ruleset, host, &settings, &[]);
+    let checked = judge(args, None, name.to_owned(), &Shell::default(), &ruleset, host, range, &[]);
     Ok(Report { places: vec![checked], degraded: Vec::new() })
 }
 
@@ -151,24 +156,38 @@ fn from_here(args: &CheckArgs) -> Result<Report, Failure> {
     Ok(report)
 }
 
-/// What is read of a namespace.
-struct Seen {
-    ruleset: Ruleset,
-    settings: Settings,
-    listeners: Vec<Listener>,
-    addresses: Vec<live::InterfaceAddress>,
+/// What is read of a namespace or of another host.
+pub(super) struct Seen {
+    pub(super) ruleset: Ruleset,
+    pub(super) range: PortRange,
+    /// The automatic ports of TCP and of UDP.
+    pub(super) used: [Box<PortSet>; 2],
+    pub(super) listeners: Vec<Listener>,
+    pub(super) addresses: Vec<live::InterfaceAddress>,
     /// What the FTP servers here open for passive transfers; none without a server.
-    passive: Option<Box<PortSet>>,
-    degraded: Vec<Note>,
+    pub(super) passive: Option<Box<PortSet>>,
+    pub(super) degraded: Vec<Note>,
 }
 
 fn look(args: &CheckArgs, namespace: &Namespace, netns: Option<&str>) -> Result<Checked, Failure> {
     let seen = namespace
         .run(seen)
         .map_err(|error| place::impossible(&ObserveError::Namespace(error)))??;
-    let Seen { ruleset, settings, listeners, addresses, passive, degraded } = seen;
+    let name = namespace.name().to_owned();
+    Ok(answer(args, Some(namespace.id()), name, &place::shell(netns), seen))
+}
+
+/// The answer for everything that was seen.
+pub(super) fn answer(
+    args: &CheckArgs,
+    id: Option<u64>,
+    name: String,
+    shell: &Shell,
+    seen: Seen,
+) -> Checked {
+    let Seen { ruleset, range, used, listeners, addresses, passive, degraded } = seen;
     let interfaces: BTreeSet<&str> = addresses.iter().map(|one| one.interface.as_str()).collect();
-    let mut host = host(args, &settings);
+    let mut host = host(args, used);
     host.passive = host.passive.or(passive);
     if host.interface.is_none() && interfaces.len() == 1 {
         host.interface = interfaces.first().map(|&name| name.to_owned());
@@ -189,11 +208,8 @@ fn look(args: &CheckArgs, namespace: &Namespace, netns: Option<&str>) -> Result<
     if host.families.is_empty() {
         host.families = Family::ALL.to_vec();
     }
-    let name = namespace.name().to_owned();
-    let shell = place::shell(netns);
-    let id = Some(namespace.id());
-    let checked = judge(args, id, name, &shell, &ruleset, host, &settings, &listeners);
-    Ok(Checked { degraded, ..checked })
+    let checked = judge(args, id, name, shell, &ruleset, host, range, &listeners);
+    Checked { degraded, ..checked }
 }
 
 /// Runs inside the namespace.
@@ -213,7 +229,9 @@ fn seen() -> Result<Seen, Failure> {
     }
     let addresses = live::addresses().unwrap_or_default();
     let passive = evidence::passive_ports(&settings);
-    Ok(Seen { ruleset, settings, listeners, addresses, passive, degraded })
+    let range = settings.range(Protocol::Tcp).unwrap_or(PortRange::LINUX_DEFAULT);
+    let used = used(&settings);
+    Ok(Seen { ruleset, range, used, listeners, addresses, passive, degraded })
 }
 
 fn unreadable(error: &RulesError) -> Failure {
@@ -227,14 +245,19 @@ fn unreadable(error: &RulesError) -> Failure {
     }
 }
 
-fn host(args: &CheckArgs, settings: &Settings) -> Host {
+/// The automatic ports of TCP and of UDP.
+pub(super) fn used(settings: &Settings) -> [Box<PortSet>; 2] {
+    [Protocol::Tcp, Protocol::Udp].map(|protocol| Box::new(settings.usable(protocol)))
+}
+
+fn host(args: &CheckArgs, [tcp, udp]: [Box<PortSet>; 2]) -> Host {
     Host {
         families: Vec::new(),
         interface: args.interface.clone(),
         addresses: Vec::new(),
         peer: args.peer,
-        tcp: Box::new(settings.usable(Protocol::Tcp)),
-        udp: Box::new(settings.usable(Protocol::Udp)),
+        tcp,
+        udp,
         passive: args.passive.clone(),
     }
 }
@@ -247,7 +270,7 @@ fn judge(
     shell: &Shell,
     ruleset: &Ruleset,
     host: Host,
-    settings: &Settings,
+    range: PortRange,
     listeners: &[Listener],
 ) -> Checked {
     let kinds = if args.flow.is_empty() { FlowKind::ALL.to_vec() } else { args.flow.clone() };
@@ -269,7 +292,7 @@ fn judge(
     Checked {
         id,
         name,
-        range: settings.range(Protocol::Tcp).unwrap_or(PortRange::LINUX_DEFAULT),
+        range,
         check,
         wanted,
         remedies,

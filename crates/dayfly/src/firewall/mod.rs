@@ -4,6 +4,7 @@
 pub(crate) mod args;
 mod check;
 mod emit;
+mod remote;
 
 use std::process::ExitCode;
 

@@ -261,6 +261,20 @@ impl Ruleset {
         called
     }
 
+    /// The rules of a firewall that cannot be read: whatever is asked, the answer is unknown.
+    /// `name` is what people call it.
+    #[must_use]
+    pub fn unreadable(dialect: Dialect, name: &str) -> Ruleset {
+        let chain = |hook| Chain {
+            name: name.to_owned(),
+            dialect,
+            family: None,
+            base: Some(Base { hook, priority: 0, first_packet_only: false, accepts: true }),
+            rules: vec![Rule::always(Verdict::Opaque("rules that cannot be read".into()))],
+        };
+        Ruleset { chains: [Hook::Input, Hook::Output].map(chain).into(), remarks: Vec::new() }
+    }
+
     /// Whether the stack calls any chain for packets that come or go this way.
     #[must_use]
     pub fn has_chains_at(&self, hooks: &[Hook]) -> bool {
