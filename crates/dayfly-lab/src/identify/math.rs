@@ -32,6 +32,16 @@ pub(super) fn negative_binomials(extra: f64, wanted: f64, failures: &[f64], chan
     }
 }
 
+/// How likely `hits` of `tries` are where each is a hit with the probability `hit`, above 0 and below
+/// 1: the binomial distribution.
+pub(super) fn binomial(hits: f64, tries: f64, hit: f64) -> f64 {
+    if hits > tries {
+        return 0.0;
+    }
+    let choose = ln_gamma(tries + 1.0) - ln_gamma(hits + 1.0) - ln_gamma(tries - hits + 1.0);
+    (choose + hits * hit.ln() + (tries - hits) * (1.0 - hit).ln()).exp()
+}
+
 /// How likely `hits` of `tries` are where a hit's probability itself has the distribution
 /// Beta(`a`, `b`).
 pub(super) fn beta_binomial(hits: f64, tries: f64, a: f64, b: f64) -> f64 {
@@ -61,6 +71,7 @@ mod tests {
         let mut chances = [0.0; 2];
         negative_binomials(0.0, 3.0, &[0.5, 0.1], &mut chances);
         assert!(near(chances[0], 0.125) && near(chances[1], 0.729));
+        assert!(near(binomial(1.0, 2.0, 0.25), 0.375) && binomial(3.0, 2.0, 0.25) == 0.0);
         assert!(near(beta_binomial(1.0, 2.0, 1.0, 1.0), 1.0 / 3.0));
     }
 

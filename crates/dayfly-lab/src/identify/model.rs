@@ -8,7 +8,7 @@
 use dayfly_ports::PortRange;
 
 use super::class::Class;
-use super::math::{beta_binomial, log_sum, negative_binomials};
+use super::math::{beta_binomial, binomial, log_sum, negative_binomials};
 use super::steps::{LARGEST_PRIOR, LINUX, LOSSES_PRIOR, RANDOM};
 use super::trace::{Look, Trace};
 
@@ -35,6 +35,18 @@ const MISSING: [f64; 17] = [
 const SHARED: (f64, f64) = (0.15, 0.6);
 /// Openings to the same destination that were missed in a row, at most.
 const MISSED: usize = 6;
+/// How often Linux 5.12 to 5.17 moves a counter twice for one opening (c579bd1b4021).
+const TWICE: f64 = 1.0 / 16.0;
+/// How many counters a table has, and how likely that is: Linux 5.12 to 5.17 (`table_perturb`,
+/// 190cc82489f4); RFC 6056 algorithm 4 leaves it open and names ten.
+const TABLE_LINUX: &[(f64, f64)] = &[(256.0, 1.0)];
+const TABLE_RFC: &[(f64, f64)] = &[(10.0, 0.5), (1024.0, 0.5)];
+/// So many destinations are tried as neighbours in one counter; more are too unlikely to matter.
+const NEIGHBOURS: usize = 4;
+/// A logarithm this far below is not added to a sum.
+const LOST_CAUSE: f64 = 40.0;
+/// Ways to explain the ports whose logarithms differ by less are both worth naming.
+const MUCH_THE_SAME: f64 = 12.0;
 
 /// A likelihood, and how far the samples reach over the range.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +55,15 @@ pub(super) struct Fit {
     pub(super) log: f64,
     /// To how many draws over the range the samples amount, as far as its ends are concerned.
     pub(super) draws: f64,
+    /// Whether the rule has a table of counters and fits about as well as it can if all
+    /// destinations that were seen twice share one of them: then it looks like a single counter.
+    pub(super) one_counter: bool,
+}
+
+impl Fit {
+    const fn new(log: f64, draws: f64) -> Fit {
+        Fit { log, draws, one_counter: false }
+    }
 }
 
 /// The range as offsets: everything is counted from its low end.
@@ -113,11 +134,18 @@ pub(super) fn fit(class: Class, trace: &Trace, range: PortRange) -> Fit {
         }
         Class::LinuxConnect512 => {
             let draw = |port| span.draw_parity(port, 0);
-            counters(trace, span, 2, &[15.0 / 16.0, 1.0 / 16.0], draw)
+            table(trace, span, Counter { unit: 2, twice: TWICE }, TABLE_LINUX, draw)
         }
-        Class::DestinationCounter => counters(trace, span, 1, &[1.0], |port| span.draw_any(port)),
-        Class::HashedCounter => hashed(trace, span, 1, |port| span.draw_any(port)),
-        Class::LinuxConnect46 => hashed(trace, span, 2, |port| span.draw_parity(port, 0)),
+        Class::DestinationCounter => {
+            let counter = Counter { unit: 1, twice: 0.0 };
+            table(trace, span, counter, TABLE_RFC, |port| span.draw_any(port))
+        }
+        Class::HashedCounter => {
+            hashed(trace, span, Counter { unit: 1, twice: 0.0 }, |port| span.draw_any(port))
+        }
+        Class::LinuxConnect46 => {
+            hashed(trace, span, Counter { unit: 2, twice: 0.0 }, |port| span.draw_parity(port, 0))
+        }
         Class::LinuxBoth => linux_both(trace, span),
         Class::LinuxMany => linux_many(trace, span),
         Class::Upwards => global(trace, span, &GAPS_PRIOR, |from, to, masses| {
@@ -160,7 +188,7 @@ fn never(_: Option<f64>) -> f64 {
 
 /// Ports that do not depend on each other.
 fn draws(trace: &Trace, mass: impl Fn(u32) -> f64) -> Fit {
-    let mut fit = Fit { log: 0.0, draws: 0.0 };
+    let mut fit = Fit::new(0.0, 0.0);
     for look in &trace.looks {
         let mass = (1.0 - STRAY) * mass(look.port);
         fit.log += (mass + STRAY_EACH).ln();
@@ -248,7 +276,7 @@ impl Sum {
             // Each time around, both ends were passed within a step.
             draws += self.wraps * f64::from(span.len) * self.steps / self.distance;
         }
-        Fit { log: log_sum(weighed), draws }
+        Fit::new(log_sum(weighed), draws)
     }
 }
 
@@ -337,9 +365,18 @@ fn linux_connect(trace: &Trace, span: Span) -> Fit {
     })
 }
 
-/// RFC 6056 algorithm 3: since the last opening to the same destination the counter has moved once
-/// for each opening in between, and for each that was missed.
-fn hashed(trace: &Trace, span: Span, unit: u32, draw: impl Fn(u32) -> f64) -> Fit {
+/// How an opening moves a counter: this far, and sometimes twice as far.
+#[derive(Clone, Copy)]
+struct Counter {
+    unit: u32,
+    /// How often it is twice.
+    twice: f64,
+}
+
+/// RFC 6056 algorithm 3: since the last opening to the same destination the counter has moved for
+/// each opening in between, and for each that was missed.
+fn hashed(trace: &Trace, span: Span, counter: Counter, draw: impl Fn(u32) -> f64) -> Fit {
+    let Counter { unit, twice } = counter;
     let span = if unit == 2 { Span { len: span.even(), ..span } } else { span };
     let place = Place { jump: never, draw };
     let even = [1.0 / MISSING.len() as f64; MISSING.len()];
@@ -347,18 +384,75 @@ fn hashed(trace: &Trace, span: Span, unit: u32, draw: impl Fn(u32) -> f64) -> Fi
         masses.fill(0.0);
         let distance = span.upwards(from, to).unwrap_or(0);
         let wanted = (index - last) as u32;
-        if distance.is_multiple_of(unit) && distance / unit >= wanted {
-            let extra = distance / unit - wanted;
-            negative_binomials(extra.into(), wanted.into(), &MISSING, masses);
+        if !distance.is_multiple_of(unit) || distance / unit < wanted {
+            return;
+        }
+        let extra = distance / unit - wanted;
+        if twice == 0.0 {
+            return negative_binomials(extra.into(), wanted.into(), &MISSING, masses);
+        }
+        // The counter moved once for each opening, seen or missed, and once more for some of them.
+        let mut of_missed = [0.0; MISSING.len()];
+        for more in 0..=extra {
+            let missed = extra - more;
+            let openings = f64::from(wanted + missed);
+            let chance = binomial(more.into(), openings, twice);
+            // From here on it only becomes less likely.
+            if chance < 1e-9 && f64::from(more) > openings * twice {
+                break;
+            }
+            negative_binomials(missed.into(), wanted.into(), &MISSING, &mut of_missed);
+            masses.iter_mut().zip(of_missed).for_each(|(mass, missed)| *mass += chance * missed);
         }
     })
 }
 
-/// RFC 6056 algorithm 4: a destination's counter moves with its own openings, and with those of
-/// destinations that share it: an unknown share, learned for each destination. `own` is how many
-/// units an opening moves it, from 1 on.
-fn counters(trace: &Trace, span: Span, unit: u32, own: &[f64], draw: impl Fn(u32) -> f64) -> Fit {
+/// RFC 6056 algorithm 4 with a table of so many counters: a hash assigns destinations to them, so
+/// that few destinations mostly have a counter each, and share one with a chance that is never
+/// zero. However many openings are seen, what looks like a single counter is never less likely than
+/// that.
+fn table(
+    trace: &Trace,
+    span: Span,
+    counter: Counter,
+    sizes: &[(f64, f64)],
+    draw: impl Fn(u32) -> f64 + Copy,
+) -> Fit {
+    let apart = counters(trace, span, counter, draw);
+    let mut counts = vec![0_usize; trace.destinations];
+    trace.looks.iter().for_each(|look| counts[look.destination] += 1);
+    let mut most_seen: Vec<usize> = (0..trace.destinations).collect();
+    most_seen.sort_by_key(|destination| std::cmp::Reverse(counts[*destination]));
+    let stepped = counts.iter().filter(|count| **count > 1).count();
+    let mut ways = vec![apart];
+    for neighbours in 2..=stepped.min(NEIGHBOURS) {
+        let together = &most_seen[..neighbours];
+        let is_one = |look: &Look| together.contains(&look.destination);
+        let one = hashed(&trace.only(is_one), span, counter, draw);
+        let rest = counters(&trace.only(|look| !is_one(look)), span, counter, draw);
+        let others = neighbours as i32 - 1;
+        let chance: f64 = sizes.iter().map(|(size, share)| share * size.powi(-others)).sum();
+        let log = one.log + rest.log + chance.ln();
+        // If these do not share a counter, they do not with one more either.
+        if log < apart.log - LOST_CAUSE {
+            break;
+        }
+        let one_counter = neighbours == stepped;
+        ways.push(Fit { log, draws: one.draws + rest.draws, one_counter });
+    }
+    let log = log_sum(ways.iter().map(|way| way.log));
+    // The learned shares of `counters` can come to much the same as sharing wholly.
+    let one_counter = ways.iter().any(|way| way.one_counter && way.log > log - MUCH_THE_SAME);
+    let best = ways.into_iter().max_by(|a, b| a.log.total_cmp(&b.log)).unwrap_or(apart);
+    Fit { log, draws: best.draws, one_counter }
+}
+
+/// Counters of their own: a destination's counter moves with its own openings, and with those of
+/// destinations that share it: an unknown share, learned for each destination.
+fn counters(trace: &Trace, span: Span, counter: Counter, draw: impl Fn(u32) -> f64) -> Fit {
     const LOST: [f64; 3] = [0.003, 0.15, 0.4];
+    let Counter { unit, twice } = counter;
+    let own = [1.0 - twice, twice];
     let span = if unit == 2 { Span { len: span.even(), ..span } } else { span };
     let place = Place { jump: never, draw };
     let mut shares = vec![SHARED; trace.destinations];
@@ -404,7 +498,7 @@ fn linux_both(trace: &Trace, span: Span) -> Fit {
     }
     let connected = linux_connect(&trace.only(of_connect), span);
     let bound = draws(&trace.only(|look| !of_connect(look)), |port| span.draw_parity(port, 1));
-    Fit { log: log + connected.log + bound.log, draws: connected.draws + bound.draws }
+    Fit::new(log + connected.log + bound.log, connected.draws + bound.draws)
 }
 
 /// Several hosts: for each destination as many places as there are hosts, at most eight.
@@ -416,7 +510,7 @@ fn linux_many(trace: &Trace, span: Span) -> Fit {
     let even = Span { len: span.even(), ..span };
     let picked = Span { low: 1024, len: 64512 };
     let mut places: Vec<Vec<usize>> = vec![Vec::new(); trace.destinations];
-    let mut fit = Fit { log: 0.0, draws: 0.0 };
+    let mut fit = Fit::new(0.0, 0.0);
     for (index, look) in trace.looks.iter().enumerate() {
         let known = &mut places[look.destination];
         let each = 1.0 / known.len().max(1) as f64;
@@ -471,5 +565,5 @@ fn fixed(trace: &Trace) -> Fit {
             }
         }
     }
-    Fit { log, draws: counts.len() as f64 }
+    Fit::new(log, counts.len() as f64)
 }

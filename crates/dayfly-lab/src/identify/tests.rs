@@ -73,6 +73,71 @@ fn a_few_strays_do_not_overturn_it() {
     assert_eq!(answer.ends.seen.to_string(), "52000-52199");
 }
 
+/// Numbers that look random, from a seed.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, bound: u32) -> u32 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963);
+        ((self.0 >> 33) % u64::from(bound)) as u32
+    }
+}
+
+/// 200 openings to so many destinations that share one counter, as they do if the hash of a table of
+/// counters happens to send them there: `percent` are not seen, and one time in `twice` the counter
+/// moves another unit. In steps of 2 over Linux' range, in steps of 1 over one that is nobody's.
+fn shared(seed: u64, destinations: u32, unit: u32, twice: Option<u32>, percent: u32) -> Verdict {
+    let (low, len) = if unit == 2 { (32768, 28232) } else { (20000, 10000) };
+    // Small seeds would begin alike.
+    let mut numbers = Numbers(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let places: Vec<u32> = (0..destinations).map(|_| numbers.below(len) / unit * unit).collect();
+    let mut counter = numbers.below(len) / unit * unit;
+    let mut seen = Vec::new();
+    while seen.len() < 200 {
+        let destination = numbers.below(destinations);
+        let port = low + (places[destination as usize] + counter) % len;
+        counter += unit;
+        if twice.is_some_and(|twice| numbers.below(twice) == 0) {
+            counter += unit;
+        }
+        if numbers.below(100) >= percent {
+            seen.push((port as u16, destination as u8));
+        }
+    }
+    verdict(seen)
+}
+
+#[test]
+fn two_destinations_may_share_one_of_256_counters() {
+    for seed in 1..=30 {
+        for percent in [0, 5, 20, 40] {
+            // Linux 5.12 to 5.17.
+            let answer = shared(seed, 2, 2, Some(16), percent);
+            let of = format!("seed {seed}, {percent} % missed: {:?}", answer.classes);
+            assert!(answer.group.contains(&Class::LinuxConnect512), "{of}");
+            assert!(answer.group.contains(&Class::LinuxConnect46), "{of}");
+            assert!(answer.merged_because.is_some_and(|why| why.contains("share")), "{of}");
+            // RFC 6056 algorithm 4.
+            let answer = shared(seed, 2, 1, None, percent);
+            let of = format!("seed {seed}, {percent} % missed: {:?}", answer.classes);
+            assert!(answer.group.contains(&Class::DestinationCounter), "{of}");
+            assert!(answer.group.contains(&Class::HashedCounter), "{of}");
+        }
+    }
+}
+
+#[test]
+fn a_single_counter_is_told_where_sharing_is_no_excuse() {
+    // Two destinations, and no opening of 200 moved the counter twice: that is no 5.12.
+    let answer = shared(1, 2, 2, None, 0);
+    assert_eq!((answer.group.as_slice(), answer.more), (&[Class::LinuxConnect46][..], Some(0)));
+    // Five destinations do not all share one of 256 counters.
+    let answer = shared(1, 5, 2, None, 5);
+    assert_eq!((answer.group.as_slice(), answer.more), (&[Class::LinuxConnect46][..], Some(0)));
+    let answer = shared(1, 8, 1, None, 5);
+    assert_eq!((answer.group.as_slice(), answer.more), (&[Class::HashedCounter][..], Some(0)));
+}
+
 /// A frame of an Ethernet-less TCP or UDP packet.
 fn packet(source: [u8; 4], ports: (u16, u16), destination: [u8; 4], flags: Option<u8>) -> Vec<u8> {
     let protocol = if flags.is_some() { 6 } else { 17 };

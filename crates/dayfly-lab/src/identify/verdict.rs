@@ -28,6 +28,10 @@ const SETTLED: f64 = 0.99;
 /// Fewer openings than this say nothing; fewer than that settle nothing.
 const FEWEST: usize = 5;
 const FEWEST_SETTLED: usize = 8;
+/// What looks like a single counter may be a table in which all destinations share one. Both are
+/// named unless one is less likely, as a logarithm, than the chance of one in 256 to share, and by a
+/// factor of 100.
+const BESIDE: f64 = 10.2;
 /// So much less likely, as a logarithm, that no other range makes up for it.
 const HOPELESS: f64 = 150.0;
 
@@ -128,7 +132,10 @@ pub fn identify(host: &Host) -> Option<Verdict> {
     let unknown = probability(nothing);
 
     let (first, _) = *classes.first()?;
-    let (merged, merged_because) = inseparable(&trace, first);
+    let (merged, merged_because) = match one_counter(&hypotheses, first) {
+        Some(set) => (set, Some("the destinations may share a counter by chance")),
+        None => inseparable(&trace, first),
+    };
     let is_merged = merged.contains(&first);
     let group: Vec<(Class, f64)> = classes
         .iter()
@@ -310,6 +317,31 @@ fn inseparable(trace: &Trace, class: Class) -> (&'static [Class], Option<&'stati
     };
     let set = sets.into_iter().find(|set| set.contains(&class));
     (set.unwrap_or(&[]), set.map(|_| why))
+}
+
+/// The single counter and the table of counters, of one kind, if the given class is one of them and
+/// the ports fit both: they do if the table's hash gives all destinations the same counter. More
+/// openings would not help, another destination would. Compared over the same range, the likeliest
+/// or the ports' own, so that it does not matter who is known to use which.
+fn one_counter(hypotheses: &[Hypothesis<'_>], class: Class) -> Option<&'static [Class]> {
+    const SETS: [[Class; 2]; 2] = [
+        [Class::HashedCounter, Class::DestinationCounter],
+        [Class::LinuxConnect46, Class::LinuxConnect512],
+    ];
+    let set = SETS.iter().find(|set| set.contains(&class))?;
+    let of_class = |wanted: Class| hypotheses.iter().filter(move |one| one.class == wanted);
+    let likeliest = of_class(class).max_by(|one, other| one.log.total_cmp(&other.log))?.range;
+    let fits_both = |range: Option<PortRange>| {
+        let best = |wanted: Class| {
+            let fits = of_class(wanted).filter(|one| one.range == range).map(|one| one.fit);
+            fits.max_by(|one, other| one.log.total_cmp(&other.log))
+        };
+        let [single, table] = set.map(best);
+        single.zip(table).is_some_and(|(single, table)| {
+            table.one_counter && (table.log - single.log).abs() < BESIDE
+        })
+    };
+    [likeliest, None].into_iter().any(fits_both).then_some(set)
 }
 
 fn named_ranges<'a>(
