@@ -1,6 +1,7 @@
 //! A host of its own for programs that change the host: its settings, its files and its processes
 //! are nobody else's.
 
+use std::env;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::fd::AsFd;
@@ -21,10 +22,13 @@ pub struct Machine {
     child: Child,
 }
 
+/// The programs that were built may lie in a folder that is hidden: they are brought along.
 const SETUP: &str = "\
+    mount --bind \"$1\" /mnt || exit 1\n\
     for folder in /etc/sysctl.d /usr/lib/sysctl.d /run /usr/local/lib /var/lib /tmp /var/tmp; do\n    \
         mount -t tmpfs tmpfs $folder || exit 1\n\
     done\n\
+    mkdir -p \"$1\" && mount --move /mnt \"$1\" || exit 1\n\
     mkdir -p /run/sysctl.d /usr/local/lib/sysctl.d\n\
     mount --bind /dev/null /etc/sysctl.conf 2> /dev/null\n\
     ip link set lo up\n\
@@ -38,9 +42,13 @@ impl Machine {
     /// When the kernel refuses; ask [`privileged!`](crate::privileged) first.
     #[must_use]
     pub fn new() -> Machine {
+        let test = env::current_exe().expect("a test knows its program");
+        // target/debug/deps/TEST
+        let built = test.ancestors().nth(3).expect("a test lies three folders deep");
         let mut child = Command::new("unshare")
             .args(["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"])
-            .args(["sh", "-c", SETUP])
+            .args(["sh", "-c", SETUP, "sh"])
+            .arg(built)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

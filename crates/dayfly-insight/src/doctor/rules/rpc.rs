@@ -144,7 +144,7 @@ mod tests {
         let second = &found[0].evidence[1];
         assert!(second.starts_with("status (100024), nginx (pid 71) has tcp 40001"), "{found:?}");
         assert!(found[0].remedies[0].action.contains("[statd] port=32765"), "{found:?}");
-        assert!(found[0].remedies[1].action.contains("reserved_ports=40002"), "{found:?}");
+        assert!(found[0].remedies[1].action.contains("reserve 40002"), "{found:?}");
     }
 
     #[test]

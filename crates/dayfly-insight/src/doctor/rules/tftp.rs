@@ -71,6 +71,6 @@ mod tests {
         };
         assert_eq!(found(Some("30200-30299")), []);
         assert!(found(None)[0].remedies[0].action.ends_with("--port-range 30200:30299"));
-        assert!(found(Some("40000-40009"))[0].remedies[0].action.contains("=40000-40009"));
+        assert!(found(Some("40000-40009"))[0].remedies[0].action.contains("reserve 40000-40009"));
     }
 }
