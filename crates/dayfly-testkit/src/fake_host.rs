@@ -8,11 +8,13 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::Namespace;
 
@@ -243,11 +245,31 @@ impl FakeHost {
 
 impl Drop for FakeHost {
     fn drop(&mut self) {
-        // Everything that it mounted goes with its last process.
+        // Everything that it mounted goes with its last process: what waits there to take a change
+        // back would keep it for as long.
+        let own = files_of(self.sshd.id());
         let _ = self.sshd.kill();
+        if let Ok(own) = own {
+            for id in processes().filter(|id| files_of(*id).is_ok_and(|files| files == own)) {
+                let id = i32::try_from(id).ok().and_then(Pid::from_raw);
+                // It may be over already.
+                let _ = id.map(|id| kill_process(id, Signal::KILL));
+            }
+        }
         let _ = self.sshd.wait();
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+/// The mount namespace of a process.
+fn files_of(process: u32) -> io::Result<PathBuf> {
+    fs::read_link(format!("/proc/{process}/ns/mnt"))
+}
+
+/// The ids of all processes.
+fn processes() -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
 /// An `ssh` that knows the host and the user's key, and nothing of this machine's user.
