@@ -214,10 +214,8 @@ fn shared(config: &ServerConfig, around: &Surroundings<'_>) -> Option<Issue> {
             "too many to be reserved: outgoing connections would run short",
         );
     } else if !taken.is_empty() {
-        let merged = &*around.settings.reserved | &**ports;
-        let key = "net.ipv4.ip_local_reserved_ports";
         found = found.remedy(
-            around.shell.sysctl(key, &merged.to_string()),
+            around.shell.dayfly(&format!("reserve {taken}")),
             "outgoing connections no longer take them; the server still can",
         );
     }
@@ -356,10 +354,7 @@ mod tests {
         let found = issues(&config, &around);
         assert_eq!(found[0].evidence.len(), 2, "{found:?}");
         assert!(found[0].evidence[1].starts_with("nginx (pid 7) listens on 0.0.0.0:50005"));
-        assert_eq!(
-            found[0].remedies[0].action,
-            "sysctl -w net.ipv4.ip_local_reserved_ports=50000-50009"
-        );
+        assert_eq!(found[0].remedies[0].action, "dayfly reserve 50000-50009");
     }
 
     #[test]
