@@ -177,9 +177,11 @@ fn begin(stand: &Stand, who: Who, via: &str, text: &str) -> (Child, BufReader<Ch
 }
 
 /// Starts a script on a terminal of its own, through script(1); what is typed goes to its input.
+/// script(1) takes the shell of the environment, and some shells would stay in between, in the
+/// foreground, and die of the signal themselves: hence `exec`.
 fn on_terminal(stand: &Stand, who: Who, via: &str, text: &str) -> (Child, BufReader<ChildStdout>) {
     let dayfly = stand.path("dayfly");
-    let inner = format!("{dayfly} run --via {via} --port 63999 -- sh -c '{text}'");
+    let inner = format!("exec {dayfly} run --via {via} --port 63999 -- sh -c '{text}'");
     let words = ["script", "-qec", &inner, "/dev/null"].map(str::to_owned);
     let mut command = stand.command(who, &words);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
