@@ -18,4 +18,5 @@ pub mod packet;
 pub mod readers;
 pub mod region;
 pub mod remedies;
+pub mod rpc;
 pub mod writers;

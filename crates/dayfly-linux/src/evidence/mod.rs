@@ -27,6 +27,7 @@ use dayfly_ports::{Protocol, Tuple};
 
 pub use files::{configured_ports, selinux_enforced, sysctl_files};
 pub use ftp::{FtpServer, ftp_servers, ftp_servers_in_files, passive_ports};
+pub use rpc::rpc_programs;
 
 use crate::observe::{Degradation, ObserveError, hash_seed, held_back, sweep};
 use crate::settings;

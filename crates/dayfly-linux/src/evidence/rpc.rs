@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
-use dayfly_insight::rpc::{Program, RpcUse, kept_ports, programs};
+use dayfly_insight::rpc::{PORTMAPPER, Program, RpcUse, kept_ports, registered};
 use dayfly_insight::tftp::{self, TftpServer};
 
 use super::processes::recognised;
@@ -23,23 +23,44 @@ pub(super) fn tftp_servers() -> Vec<TftpServer> {
 /// `has_rpcbind`: whether somebody listens where rpcbind does.
 pub(super) fn usage(has_rpcbind: bool) -> RpcUse {
     RpcUse {
-        programs: if has_rpcbind { ask() } else { Vec::new() },
+        programs: if has_rpcbind { programs() } else { Vec::new() },
         mounts_nfs: mounts_nfs(&fs::read_to_string("/proc/thread-self/mounts").unwrap_or_default()),
         kept: kept_ports(&fs::read_to_string(BLACKLIST).unwrap_or_default()),
     }
 }
 
-/// What rpcbind says through its own command; nothing where that is not installed. A service that
-/// is no rpcbind and never answers is given up on.
-fn ask() -> Vec<Program> {
+/// What rpcbind says of others; nothing where nobody can be asked.
+fn programs() -> Vec<Program> {
+    let mut programs = rpc_programs().unwrap_or_default();
+    programs.retain(|program| program.number != PORTMAPPER);
+    programs
+}
+
+/// What rpcbind of the calling thread's network namespace says through its own command, itself
+/// included.
+///
+/// # Errors
+/// Why it says nothing, in words. A service that is no rpcbind and never answers is given up on.
+pub fn rpc_programs() -> Result<Vec<Program>, String> {
     let path = std::env::var("PATH").unwrap_or_default();
     let output = Command::new("timeout")
-        .args(["5", "rpcinfo", "-p", "127.0.0.1"])
+        // It blocks every other signal while it connects. The socket in the file system may be
+        // another namespace's rpcbind's.
+        .args(["-s", "KILL", "5", "rpcinfo", "127.0.0.1"])
         .env("PATH", format!("{path}:/usr/sbin:/sbin"))
+        .env("LC_ALL", "C")
         .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output();
-    output.map_or(Vec::new(), |output| programs(&String::from_utf8_lossy(&output.stdout)))
+        .output()
+        .map_err(|error| format!("`timeout`: {error}"))?;
+    match output.status.code() {
+        Some(0) => Ok(registered(&String::from_utf8_lossy(&output.stdout))),
+        Some(124 | 137) | None => Err("rpcbind did not answer within 5 s".to_owned()),
+        Some(127) => Err("`rpcinfo`, which asks rpcbind, is not installed".to_owned()),
+        _ => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            Err(said.split_whitespace().take(40).collect::<Vec<_>>().join(" "))
+        }
+    }
 }
 
 /// Whether a line of `/proc/mounts` (`proc_pid_mounts(5)`) has the type `nfs` or `nfs4`.

@@ -10,6 +10,8 @@ use dayfly_insight::firewall::flows::{FlowKind, FlowVerdict, Host};
 use dayfly_insight::firewall::model::{Dialect, Family, Ruleset};
 use dayfly_insight::firewall::readers;
 use dayfly_insight::firewall::remedies::remedies;
+use dayfly_insight::firewall::rpc::{self, Service};
+use dayfly_insight::rpc::Program;
 use dayfly_insight::why::{Remedy, Shell};
 use dayfly_linux::evidence;
 use dayfly_linux::firewall::{self as live, RulesError};
@@ -17,6 +19,7 @@ use dayfly_linux::namespace::Namespace;
 use dayfly_linux::observe::ObserveError;
 use dayfly_linux::settings;
 use dayfly_ports::{PortRange, PortSet, Protocol};
+use dayfly_systems::ms_rpc::RpcPorts;
 
 use super::args::CheckArgs;
 use super::remote;
@@ -38,6 +41,7 @@ pub(crate) struct Checked {
     pub(crate) name: String,
     pub(crate) range: PortRange,
     pub(crate) check: Check,
+    pub(crate) rpc: Vec<Service>,
     /// Flows that are meant to work.
     pub(crate) wanted: Vec<FlowKind>,
     pub(crate) remedies: Vec<Remedy>,
@@ -53,6 +57,7 @@ impl Checked {
         check.flows.iter().any(|flow| fails(flow.verdict) && self.wanted.contains(&flow.kind))
             || check.compared.iter().any(|one| one.relation.is_wrong())
             || check.exposed.iter().any(|one| !one.listener.transient)
+            || rpc::unreachable(&self.rpc).next().is_some()
     }
 }
 
@@ -117,7 +122,13 @@ fn from_file(args: &CheckArgs, file: &str) -> Result<Report, Failure> {
     };
     let range = settings.range(Protocol::Tcp).unwrap_or(PortRange::LINUX_DEFAULT);
     let name = if file == "-" { "standard input" } else { file };
-    let checked = judge(args, None, name.to_owned(), &Shell::default(), &ruleset, host, range, &[]);
+    // The same text may hold what the registry says.
+    let rpc = match format.dialect() {
+        Dialect::Windows => Rpc::Windows(RpcPorts::read(&text).map(|found| found.ports)),
+        _ => Rpc::default(),
+    };
+    let asked = Asked { ruleset: &ruleset, host, range, listeners: &[], rpc };
+    let checked = judge(args, None, name.to_owned(), &Shell::default(), asked);
     Ok(Report { places: vec![checked], degraded: Vec::new() })
 }
 
@@ -166,7 +177,22 @@ pub(super) struct Seen {
     pub(super) addresses: Vec<live::InterfaceAddress>,
     /// What the FTP servers here open for passive transfers; none without a server.
     pub(super) passive: Option<Box<PortSet>>,
+    pub(super) rpc: Rpc,
     pub(super) degraded: Vec<Note>,
+}
+
+/// What is known of RPC there.
+pub(super) enum Rpc {
+    /// What rpcbind tells clients.
+    Sun(Vec<Program>),
+    /// The ports that Windows' registry lists, if it does.
+    Windows(Option<Box<PortSet>>),
+}
+
+impl Default for Rpc {
+    fn default() -> Self {
+        Rpc::Sun(Vec::new())
+    }
 }
 
 fn look(args: &CheckArgs, namespace: &Namespace, netns: Option<&str>) -> Result<Checked, Failure> {
@@ -185,7 +211,7 @@ pub(super) fn answer(
     shell: &Shell,
     seen: Seen,
 ) -> Checked {
-    let Seen { ruleset, range, used, listeners, addresses, passive, degraded } = seen;
+    let Seen { ruleset, range, used, listeners, addresses, passive, rpc, degraded } = seen;
     let interfaces: BTreeSet<&str> = addresses.iter().map(|one| one.interface.as_str()).collect();
     let mut host = host(args, used);
     host.passive = host.passive.or(passive);
@@ -208,7 +234,8 @@ pub(super) fn answer(
     if host.families.is_empty() {
         host.families = Family::ALL.to_vec();
     }
-    let checked = judge(args, id, name, shell, &ruleset, host, range, &listeners);
+    let asked = Asked { ruleset: &ruleset, host, range, listeners: &listeners, rpc };
+    let checked = judge(args, id, name, shell, asked);
     Checked { degraded, ..checked }
 }
 
@@ -227,11 +254,27 @@ fn seen() -> Result<Seen, Failure> {
             fix: with_sudo(),
         });
     }
+    let rpcbind = listeners.iter().any(|one| one.address.port() == RPCBIND);
+    let programs = if rpcbind { evidence::rpc_programs() } else { Ok(Vec::new()) };
+    let programs = programs.unwrap_or_else(|why| {
+        degraded.push(unasked(why));
+        Vec::new()
+    });
     let addresses = live::addresses().unwrap_or_default();
     let passive = evidence::passive_ports(&settings);
     let range = settings.range(Protocol::Tcp).unwrap_or(PortRange::LINUX_DEFAULT);
     let used = used(&settings);
-    Ok(Seen { ruleset, range, used, listeners, addresses, passive, degraded })
+    let rpc = Rpc::Sun(programs);
+    Ok(Seen { ruleset, range, used, listeners, addresses, passive, rpc, degraded })
+}
+
+/// Where rpcbind listens.
+pub(super) const RPCBIND: u16 = 111;
+
+/// Port 111 is held, and nobody says what is registered there.
+pub(super) fn unasked(why: String) -> Note {
+    let fix = "rpcinfo 127.0.0.1".to_owned();
+    Note { what: "the RPC programs that rpcbind knows".to_owned(), why, fix }
 }
 
 fn unreadable(error: &RulesError) -> Failure {
@@ -262,17 +305,23 @@ fn host(args: &CheckArgs, [tcp, udp]: [Box<PortSet>; 2]) -> Host {
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "each is what the answer depends on")]
+/// What the answer depends on.
+struct Asked<'a> {
+    ruleset: &'a Ruleset,
+    host: Host,
+    range: PortRange,
+    listeners: &'a [Listener],
+    rpc: Rpc,
+}
+
 fn judge(
     args: &CheckArgs,
     id: Option<u64>,
     name: String,
     shell: &Shell,
-    ruleset: &Ruleset,
-    host: Host,
-    range: PortRange,
-    listeners: &[Listener],
+    asked: Asked<'_>,
 ) -> Checked {
+    let Asked { ruleset, host, range, listeners, rpc } = asked;
     let kinds = if args.flow.is_empty() { FlowKind::ALL.to_vec() } else { args.flow.clone() };
     // Whoever names a flow wants it. An FTP server is seen by its listener; TFTP is seen by nothing.
     let serves_ftp = host.passive.is_some()
@@ -288,12 +337,18 @@ fn judge(
     };
     let wanted: Vec<FlowKind> = kinds.iter().copied().filter(meant).collect();
     let check = check(ruleset, &host, &kinds, listeners);
-    let remedies = remedies(ruleset, &host, &check, &wanted, shell);
+    let mut remedies = remedies(ruleset, &host, &check, &wanted, shell);
+    let rpc = match rpc {
+        Rpc::Sun(programs) => rpc::services(ruleset, &host, &programs, listeners),
+        Rpc::Windows(listed) => rpc::windows_services(ruleset, &host, listed.as_deref(), listeners),
+    };
+    remedies.extend(rpc::remedies(ruleset, &rpc, shell));
     Checked {
         id,
         name,
         range,
         check,
+        rpc,
         wanted,
         remedies,
         remarks: ruleset.remarks.clone(),

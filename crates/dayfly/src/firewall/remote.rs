@@ -9,14 +9,16 @@ use std::net::SocketAddr;
 use dayfly_insight::firewall::check::Listener;
 use dayfly_insight::firewall::model::{Dialect, Ruleset};
 use dayfly_insight::firewall::readers::Format;
+use dayfly_insight::rpc::registered;
 use dayfly_insight::why::Shell;
 use dayfly_insight::{Socket, State};
 use dayfly_linux::firewall::{InterfaceAddress, RulesError, Source, is_reachable, rules_of};
 use dayfly_ports::{PortRange, PortSet, Protocol};
 use dayfly_systems::Current;
+use dayfly_systems::ms_rpc::{self, RpcPorts};
 
 use super::args::CheckArgs;
-use super::check::{Checked, Seen, answer, used};
+use super::check::{Checked, RPCBIND, Rpc, Seen, answer, unasked, used};
 use crate::captured;
 use crate::error::Failure;
 use crate::host::{Address, Host, HostError, Remote, harmless, survey};
@@ -49,10 +51,11 @@ pub(super) fn look(args: &CheckArgs, address: &Address) -> Result<Checked, Failu
     let mut unread = rules.unread;
     let is_whole = unread.is_empty();
     degraded.append(&mut unread);
+    let rpc = rpc(&remote, &listeners, &mut degraded)?;
     let name = remote.name().to_owned();
     let place = posix(&name);
     let shell = Shell::over_ssh(&place).with_dayfly(&program_as_root(), &format!("--host {place}"));
-    let seen = Seen { ruleset, range, used, listeners, addresses, passive: None, degraded };
+    let seen = Seen { ruleset, range, used, listeners, addresses, passive: None, rpc, degraded };
     let mut checked = answer(args, id, name, &shell, seen);
     if !is_whole {
         // The notes say what helps: there is no rule to look at.
@@ -70,6 +73,12 @@ fn make_harmless(checked: &mut Checked) {
         clean(&mut flow.why);
         flow.rule.as_mut().map(clean);
         flow.needs.as_mut().map(clean);
+    }
+    for service in &mut checked.rpc {
+        service.name.as_mut().map(clean);
+        clean(&mut service.flow.why);
+        service.flow.rule.as_mut().map(clean);
+        service.flow.needs.as_mut().map(clean);
     }
     for open in &mut check.open {
         open.needs.as_mut().map(clean);
@@ -116,6 +125,33 @@ fn untold(args: &CheckArgs, listeners: &[Listener]) -> Vec<Note> {
         });
     }
     notes
+}
+
+/// What is known of RPC there.
+fn rpc(
+    remote: &Remote,
+    listeners: &[Listener],
+    degraded: &mut Vec<Note>,
+) -> Result<Rpc, HostError> {
+    let system = remote.system();
+    if matches!(system.name, "windows" | "windows-xp") {
+        let output = remote.run(ms_rpc::COMMAND)?;
+        return Ok(Rpc::Windows(RpcPorts::read(&output.text()).map(|found| found.ports)));
+    }
+    if !listeners.iter().any(|one| one.address.port() == RPCBIND) {
+        return Ok(Rpc::default());
+    }
+    // Only Linux is known to list both families.
+    let is_linux = matches!(system.name, "linux" | "android");
+    let output =
+        remote.run(if is_linux { "timeout -s KILL 5 rpcinfo 127.0.0.1" } else { "rpcinfo -p" })?;
+    let programs = registered(&output.text());
+    if programs.is_empty() {
+        let said = output.said();
+        let why = if said.is_empty() { "it told of none".to_owned() } else { harmless(&said) };
+        degraded.push(unasked(why));
+    }
+    Ok(Rpc::Sun(programs))
 }
 
 /// The automatic ports of a system that is not Linux.

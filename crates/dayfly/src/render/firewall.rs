@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use dayfly_insight::firewall::check::{Comparison, Exposed, Relation};
 use dayfly_insight::firewall::flows::{Flow, FlowVerdict};
+use dayfly_insight::firewall::rpc::{self, Placed, Service};
 
 use super::style::{self, paint};
 use super::text::{notes, wrapped};
@@ -35,6 +36,13 @@ fn place(text: &mut String, checked: &Checked, screen: Screen) {
     }
     for one in checked.check.outgoing.iter().filter(|one| one.verdict != FlowVerdict::Passes) {
         flow(text, one, true, screen);
+    }
+    if !checked.rpc.is_empty() {
+        text.push('\n');
+    }
+    for one in &checked.rpc {
+        let misleads = rpc::unreachable(&checked.rpc).any(|other| other == one);
+        service(text, one, misleads, screen);
     }
     if !checked.check.exposed.is_empty() {
         text.push('\n');
@@ -108,6 +116,42 @@ fn flow(text: &mut String, flow: &Flow, wanted: bool, screen: Screen) {
     let verdict = paint(colour, flow.verdict.name());
     let _ = writeln!(text, "{name:<NAMES$} {verdict}{needs}");
     wrapped(text, &format!("    {}", flow.why), "    ", screen);
+}
+
+/// An RPC program: where it is, how it came there, and whether clients get there.
+/// `misleads`: clients are told of it and do not get there.
+fn service(text: &mut String, service: &Service, misleads: bool, screen: Screen) {
+    let flow = &service.flow;
+    let colour = match flow.verdict {
+        FlowVerdict::Passes => style::GOOD,
+        _ if misleads => style::BAD,
+        FlowVerdict::Blocked => style::DIM,
+        FlowVerdict::Partly | FlowVerdict::Unknown => style::WARN,
+    };
+    let family = flow.family.map(|family| format!(" {}", family.name())).unwrap_or_default();
+    let needs = flow.needs.as_ref().map(|needs| format!(" (needs {needs})")).unwrap_or_default();
+    let name = format!("{} {} {}{family}", service.title(), flow.protocol, flow.wanted);
+    let _ = writeln!(text, "{name:<NAMES$} {}{needs}", paint(colour, flow.verdict.name()));
+    let owner = match &service.owner {
+        Some(owner) => format!("{owner}: "),
+        None => String::new(),
+    };
+    let placed = match (service.number.is_none(), service.placed) {
+        (false, _) if !service.listening => {
+            "nobody listens there, rpcbind tells clients of it all the same"
+        }
+        (false, Placed::Automatic) => "an automatic port, another one after its next start",
+        (false, Placed::Low) => {
+            "one of 600-1023, as bindresvport takes them: another one after its next start, unless \
+             it was named"
+        }
+        (_, Placed::Fixed) if !service.is_mapper() && service.number.is_none() => {
+            "the ports that the registry lists"
+        }
+        (true, Placed::Automatic) => "automatic ports: the registry lists no others",
+        (_, _) => "a port that stays",
+    };
+    wrapped(text, &format!("    {owner}{placed}; {}", flow.why), "    ", screen);
 }
 
 fn exposed(exposed: &Exposed) -> String {

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use dayfly_insight::firewall::check::{Comparison, Exposed, Open};
 use dayfly_insight::firewall::flows::Flow;
+use dayfly_insight::firewall::rpc::Service;
 use serde::Serialize;
 
 use super::json::{NoteObject, note};
@@ -27,6 +28,7 @@ struct PlaceObject<'a> {
     open: Vec<OpenObject<'a>>,
     flows: Vec<FlowObject<'a>>,
     outgoing: Vec<FlowObject<'a>>,
+    rpc: Vec<ServiceObject<'a>>,
     compared: Vec<ComparisonObject>,
     exposed: Vec<ExposedObject<'a>>,
     remedies: Vec<RemedyObject<'a>>,
@@ -62,6 +64,24 @@ struct FlowObject<'a> {
     rule: Option<&'a str>,
     works_with: String,
     wanted: String,
+}
+
+#[derive(Serialize)]
+struct ServiceObject<'a> {
+    number: Option<u32>,
+    name: Option<&'a str>,
+    protocol: &'static str,
+    family: &'static str,
+    ports: String,
+    placed: &'static str,
+    listening: bool,
+    owner: Option<&'a str>,
+    pin: Option<&'static str>,
+    verdict: &'static str,
+    needs: Option<&'a str>,
+    why: &'a str,
+    rule: Option<&'a str>,
+    works_with: String,
 }
 
 #[derive(Serialize)]
@@ -107,6 +127,7 @@ fn place(checked: &Checked) -> PlaceObject<'_> {
         open: check.open.iter().map(open).collect(),
         flows: check.flows.iter().map(flow).collect(),
         outgoing: check.outgoing.iter().map(flow).collect(),
+        rpc: checked.rpc.iter().map(service).collect(),
         compared: check.compared.iter().map(comparison).collect(),
         exposed: check.exposed.iter().map(exposed).collect(),
         remedies: checked.remedies.iter().map(remedy).collect(),
@@ -138,6 +159,26 @@ fn flow(flow: &Flow) -> FlowObject<'_> {
         rule: flow.rule.as_deref(),
         works_with: flow.works_with.to_string(),
         wanted: flow.wanted.to_string(),
+    }
+}
+
+fn service(service: &Service) -> ServiceObject<'_> {
+    let flow = &service.flow;
+    ServiceObject {
+        number: service.number,
+        name: service.name.as_deref(),
+        protocol: flow.protocol.name(),
+        family: flow.family.map_or("any", |family| family.name()),
+        ports: flow.wanted.to_string(),
+        placed: service.placed.name(),
+        listening: service.listening,
+        owner: service.owner.as_deref(),
+        pin: service.pin.map(|pin| pin.how),
+        verdict: flow.verdict.name(),
+        needs: flow.needs.as_deref(),
+        why: &flow.why,
+        rule: flow.rule.as_deref(),
+        works_with: flow.works_with.to_string(),
     }
 }
 

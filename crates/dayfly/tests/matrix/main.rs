@@ -10,6 +10,7 @@ mod exhaustion;
 mod forecast;
 mod mended;
 mod place;
+mod rpc;
 mod servers;
 mod services;
 mod told;

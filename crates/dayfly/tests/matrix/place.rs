@@ -91,3 +91,26 @@ impl Drop for Running {
         let _ = self.0.wait();
     }
 }
+
+/// A server with everything that it starts: all of it has ended when the value is gone.
+pub(crate) struct Household(Child);
+
+impl Household {
+    /// Runs a shell script in a namespace, with processes and mounts of its own. What it leaves in
+    /// the background goes on.
+    pub(crate) fn start(namespace: &Namespace, script: &str) -> Household {
+        let mut command = namespace.command("unshare");
+        // With the first process of a namespace the kernel ends all the others, and waits for them.
+        let script = format!("{script}\nread forever");
+        command.args(["--mount", "--pid", "--fork", "sh", "-c", &script]);
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        Household(command.spawn().unwrap())
+    }
+}
+
+impl Drop for Household {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
+}

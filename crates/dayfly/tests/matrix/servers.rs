@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use dayfly_ports::PortSet;
 
-use crate::place::{Place, Running, SERVER};
+use crate::place::{Household, Place, Running, SERVER};
 
 /// Debian's own, which has Debian's modules.
 pub(crate) const PYTHON: &str = "/usr/bin/python3";
@@ -76,22 +76,24 @@ pub(crate) fn web(place: &Place, port: u16) -> Running {
 }
 
 /// tftpd-hpa, which answers from one of these ports.
-pub(crate) fn tftpd(place: &Place, answers: Option<(u16, u16)>) -> Running {
-    let mut command = place.server.command("in.tftpd");
-    command.args(["--foreground", "--listen", "--secure", "--user", "nobody"]);
-    command.args(["--address", &format!("{SERVER}:69")]);
-    if let Some((low, high)) = answers {
-        command.args(["--port-range", &format!("{low}:{high}")]);
-    }
-    let child = command.arg(place.folder.path().join("files")).spawn().unwrap();
-    let running = Running(child);
+pub(crate) fn tftpd(place: &Place, answers: Option<(u16, u16)>) -> Household {
+    let range = answers.map(|(low, high)| format!("--port-range {low}:{high}"));
+    // A process for each transfer stays until the client has given up.
+    let server = Household::start(
+        &place.server,
+        &format!(
+            "in.tftpd --foreground --listen --secure --user nobody --address {SERVER}:69 {} {} &",
+            range.unwrap_or_default(),
+            place.folder.path().join("files").display()
+        ),
+    );
     let begun = Instant::now();
     // Bound as soon as the kernel says so; nothing is sent.
     while !place.server.run(|| std::net::UdpSocket::bind((SERVER, 69)).is_err()) {
         assert!(begun.elapsed() < PATIENCE, "in.tftpd does not come up");
         thread::sleep(Duration::from_millis(10));
     }
-    running
+    server
 }
 
 fn up(place: &Place, mut command: Command) -> Running {

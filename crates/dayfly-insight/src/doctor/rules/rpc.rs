@@ -4,6 +4,7 @@ use dayfly_ports::{PortSet, Protocol};
 
 use super::reserve;
 use crate::doctor::{Evidence, Found, NamespaceEvidence, Rule, Severity};
+use crate::firewall::model::Family;
 use crate::rpc::{Program, low_ports};
 
 pub(super) const UNPINNED: Rule = Rule {
@@ -36,7 +37,7 @@ fn unpinned_in(namespace: &NamespaceEvidence) -> Option<Found> {
         let seen = format!(
             "{}{owner} has {} {}, a port that the system hands out",
             program.title(),
-            program.protocol,
+            program.netid(),
             program.port
         );
         found = Some(match found {
@@ -48,7 +49,8 @@ fn unpinned_in(namespace: &NamespaceEvidence) -> Option<Found> {
         "it may have another after the next start, which no firewall expects; and where it wants \
          the same, an outgoing connection may have taken it",
     );
-    let mut pins: Vec<&str> = inside.iter().filter_map(|program| program.pin()).collect();
+    let mut pins: Vec<&str> =
+        inside.iter().filter_map(|program| Some(program.pin()?.how)).collect();
     pins.dedup();
     for pin in pins {
         found = found.remedy(pin, "it listens on the same port each time, below the range");
@@ -64,7 +66,9 @@ fn unpinned_in(namespace: &NamespaceEvidence) -> Option<Found> {
 /// Who listens on the program's port.
 fn owner(namespace: &NamespaceEvidence, program: &Program) -> Option<String> {
     let listens = |one: &&crate::doctor::Listening| {
-        one.protocol == program.protocol && one.address.port() == program.port.number()
+        one.protocol == program.protocol
+            && one.address.port() == program.port.number()
+            && (one.address.is_ipv6() || program.family == Family::Ipv4)
     };
     namespace.listeners.iter().find(listens)?.owner.clone()
 }

@@ -12,105 +12,17 @@
 //! The control connection comes first: it has to pass, and it may be given a conntrack helper, with
 //! which the data connection counts as related instead of new.
 
+mod judge;
+mod kind;
 mod talk;
 
 use dayfly_ports::{PortRange, PortSet, Protocol};
 
-use self::talk::{Leg, Talk, Talks, widest};
-use super::evaluate::Decision;
-use super::matching::condition;
+pub use self::kind::{FlowKind, FlowVerdict};
+use self::talk::Talks;
 use super::model::{Family, RulePlace, Ruleset, State};
 use super::packet::{Direction, Packet};
 use super::region::Region;
-
-/// Something that people want to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum FlowKind {
-    /// FTP, active mode, as the client.
-    FtpActive,
-    /// FTP, passive mode, as the client.
-    FtpPassive,
-    /// FTP over TLS, active mode, as the client.
-    FtpsActive,
-    /// FTP over TLS, passive mode, as the client.
-    FtpsPassive,
-    /// FTP, passive mode, as the server.
-    FtpPassiveServer,
-    /// FTP over TLS, passive mode, as the server.
-    FtpsPassiveServer,
-    /// TFTP as the client.
-    Tftp,
-    /// Whatever comes to an ephemeral port unasked.
-    EphemeralIn,
-    /// Connections that this host opens.
-    Outgoing,
-}
-
-impl FlowKind {
-    /// Every flow that a report has, in its order.
-    pub const ALL: [FlowKind; 8] = [
-        FlowKind::FtpActive,
-        FlowKind::FtpPassive,
-        FlowKind::FtpsActive,
-        FlowKind::FtpsPassive,
-        FlowKind::FtpPassiveServer,
-        FlowKind::FtpsPassiveServer,
-        FlowKind::Tftp,
-        FlowKind::EphemeralIn,
-    ];
-
-    /// The name in reports, JSON and arguments.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            FlowKind::FtpActive => "ftp-active",
-            FlowKind::FtpPassive => "ftp-passive",
-            FlowKind::FtpsActive => "ftps-active",
-            FlowKind::FtpsPassive => "ftps-passive",
-            FlowKind::FtpPassiveServer => "ftp-passive-server",
-            FlowKind::FtpsPassiveServer => "ftps-passive-server",
-            FlowKind::Tftp => "tftp",
-            FlowKind::EphemeralIn => "ephemeral-in",
-            FlowKind::Outgoing => "outgoing",
-        }
-    }
-
-    /// Whether this host offers the service.
-    #[must_use]
-    pub const fn is_server(self) -> bool {
-        matches!(self, FlowKind::FtpPassiveServer | FlowKind::FtpsPassiveServer)
-    }
-
-    const fn is_encrypted(self) -> bool {
-        matches!(self, FlowKind::FtpsActive | FlowKind::FtpsPassive | FlowKind::FtpsPassiveServer)
-    }
-}
-
-/// Whether it works.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum FlowVerdict {
-    /// With every port that may be used.
-    Passes,
-    /// With some of them.
-    Partly,
-    /// With none.
-    Blocked,
-    /// A rule that cannot be read decides.
-    Unknown,
-}
-
-impl FlowVerdict {
-    /// The name in reports and JSON.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            FlowVerdict::Passes => "passes",
-            FlowVerdict::Partly => "partly",
-            FlowVerdict::Blocked => "blocked",
-            FlowVerdict::Unknown => "unknown",
-        }
-    }
-}
 
 /// A flow and what becomes of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -221,6 +133,20 @@ pub fn assess_all(ruleset: &Ruleset, host: &Host, kinds: &[FlowKind]) -> Vec<Flo
         }
     }
     flows
+}
+
+/// Asks whether clients reach an RPC program on all of these ports, whatever they send from.
+#[must_use]
+pub(super) fn assess_service(
+    ruleset: &Ruleset,
+    host: &Host,
+    family: Family,
+    protocol: Protocol,
+    ports: &PortSet,
+) -> Flow {
+    let talks = Talks::default();
+    let asked = Asked { ruleset, host, kind: FlowKind::Rpc, family, protocol, talks: &talks };
+    asked.judged(&asked.served(ports), Aside::default())
 }
 
 /// Ports that anybody's programs send from.
@@ -375,6 +301,7 @@ impl Asked<'_> {
                 };
                 (None, data)
             }
+            FlowKind::Rpc => (None, self.served(&usable)),
             FlowKind::Outgoing => {
                 let data = Part {
                     first: host.packet(Direction::Out, self.family, self.protocol),
@@ -388,144 +315,19 @@ impl Asked<'_> {
         }
     }
 
+    /// A service of ours on these ports, and its clients: NFS' send from below 1024.
+    fn served(&self, ports: &PortSet) -> Part {
+        Part {
+            first: self.host.packet(Direction::In, self.family, self.protocol),
+            peers: anybody(),
+            locals: ports.clone(),
+            what: "a client's request",
+            carries_data: true,
+        }
+    }
+
     fn judged(&self, part: &Part, aside: Aside) -> Flow {
         let talk = self.talks.hold(self.ruleset, &part.first, &part.peers, &part.locals);
         self.judge(part, &talk, aside)
-    }
-
-    fn judge(&self, part: &Part, talk: &Talk, aside: Aside) -> Flow {
-        let whole = &part.locals;
-        let named = talk.yes.union(&talk.depends);
-        let best = widest(&talk.yes, whole);
-        let best_named = widest(&named, whole);
-        let best_possible = widest(&named.union(&talk.opaque), whole);
-        let full = |best: &Option<(PortSet, PortSet)>| {
-            best.as_ref().is_some_and(|(_, ports)| ports == whole)
-        };
-        let nothing = || (PortSet::EMPTY, PortSet::EMPTY);
-        let (verdict, (peers, ports)) = if whole.is_empty() {
-            (FlowVerdict::Blocked, nothing())
-        } else if full(&best) {
-            (FlowVerdict::Passes, best.unwrap_or_else(nothing))
-        } else if full(&best_named) {
-            (FlowVerdict::Passes, best_named.unwrap_or_else(nothing))
-        } else if full(&best_possible) {
-            (FlowVerdict::Unknown, best_possible.unwrap_or_else(nothing))
-        } else if let Some(best) = best.or(best_named) {
-            (FlowVerdict::Partly, best)
-        } else if !talk.opaque.is_empty() {
-            (FlowVerdict::Unknown, best_possible.unwrap_or_else(nothing))
-        } else {
-            (FlowVerdict::Blocked, nothing())
-        };
-        let works = Region::product(&peers, &ports);
-        let mut needs: Vec<String> = Vec::new();
-        if peers != part.peers && !peers.is_empty() && verdict != FlowVerdict::Unknown {
-            let side = match part.first.direction {
-                Direction::In => "source port",
-                Direction::Out => "destination port",
-            };
-            needs.push(format!("{side} {peers}"));
-        }
-        if verdict == FlowVerdict::Passes || verdict == FlowVerdict::Partly {
-            needs.extend(self.conditions(talk, &works));
-        }
-        let (leg, decided) = self.decider(talk, verdict, part, &works).unzip();
-        let stopped = leg.filter(|_| verdict != FlowVerdict::Passes).map(|leg| Stopped {
-            direction: leg.packet.direction,
-            opens: leg.packet.state != State::Established,
-            carries_data: part.carries_data,
-        });
-        let rule = decided.map(|decision| self.ruleset.name_of(decision.place));
-        let why = sentence(part, verdict, &ports, rule.as_deref(), aside);
-        Flow {
-            kind: self.kind,
-            protocol: self.protocol,
-            family: Some(self.family),
-            verdict,
-            needs: (!needs.is_empty()).then(|| needs.join(", ")),
-            why,
-            rule,
-            place: decided.map(|decision| decision.place),
-            stopped,
-            peers: Box::new(if peers.is_empty() { part.peers.clone() } else { peers }),
-            works_with: Box::new(ports),
-            wanted: Box::new(part.locals.clone()),
-        }
-    }
-
-    /// On what else it depends, in words.
-    fn conditions(&self, talk: &Talk, works: &Region) -> Option<String> {
-        let open = works.minus(&talk.yes);
-        talk.legs.iter().find_map(|leg| {
-            let asked = leg.as_sent(&open.minus(&leg.passes));
-            condition(self.ruleset, &leg.packet, &leg.outcome, &asked)
-        })
-    }
-
-    fn decider<'t>(
-        &self,
-        talk: &'t Talk,
-        verdict: FlowVerdict,
-        part: &Part,
-        works: &Region,
-    ) -> Option<(&'t Leg, &'t Decision)> {
-        let whole = Region::product(&part.peers, &part.locals);
-        let in_leg = |leg: &'t Leg| match verdict {
-            FlowVerdict::Passes => leg.outcome.decision(true, &leg.as_sent(works)),
-            FlowVerdict::Unknown => {
-                let asked = leg.as_sent(&talk.opaque);
-                leg.outcome.decisions.iter().find(|one| !one.certain && one.about.touches(&asked))
-            }
-            FlowVerdict::Blocked | FlowVerdict::Partly => {
-                let failing = whole.minus(&talk.yes);
-                // Of a part, the part that would be expected: what goes with the same peers.
-                let failing = match works.cells() {
-                    [cell] => {
-                        let with = Region::product(&cell.sources, &part.locals);
-                        failing.intersection(&with)
-                    }
-                    _ => failing,
-                };
-                leg.outcome.decision(false, &leg.as_sent(&failing))
-            }
-        };
-        talk.legs.iter().find_map(|leg| Some((leg, in_leg(leg)?)))
-    }
-}
-
-fn sentence(
-    part: &Part,
-    verdict: FlowVerdict,
-    ports: &PortSet,
-    rule: Option<&str>,
-    aside: Aside,
-) -> String {
-    let (what, wanted) = (part.what, &part.locals);
-    let side = match part.first.direction {
-        Direction::In => "to our port",
-        Direction::Out => "from our port",
-    };
-    match (verdict, rule) {
-        _ if wanted.is_empty() => "there is no port to use: the range is empty".to_owned(),
-        (FlowVerdict::Passes, Some(rule)) => {
-            format!("{what} {side} {wanted} is accepted{} ({rule})", aside.passes)
-        }
-        (FlowVerdict::Passes, None) => format!("nothing filters {what} {side} {wanted}"),
-        (FlowVerdict::Partly, rule) => {
-            let rule = rule.map(|rule| format!(" ({rule})")).unwrap_or_default();
-            format!(
-                "{what} passes {side} {ports} only; of {wanted} the rest is dropped{}{rule}",
-                aside.fails
-            )
-        }
-        (FlowVerdict::Blocked, rule) => {
-            let rule = rule.map(|rule| format!(" ({rule})")).unwrap_or_default();
-            format!("{what} {side} {wanted} is dropped{}{rule}", aside.fails)
-        }
-        (FlowVerdict::Unknown, rule) => {
-            let rule = rule.map(|rule| format!(" ({rule})")).unwrap_or_default();
-            format!("a rule that cannot be read decides about {what} {side} {wanted}{rule}")
-        }
     }
 }

@@ -222,10 +222,12 @@ fn rule(told: &Told) -> Rule {
     // What comes in has our port as its destination, what goes out as its source.
     for (ports, ours) in [(&told.local_ports, true), (&told.remote_ports, false)] {
         let Some(text) = ports.as_deref().filter(|text| !is_any(text)) else { continue };
+        // RPC's endpoint mapper is where it is; RPC's own ports are not.
+        let text = if text.eq_ignore_ascii_case("RPC-EPMap") { "135" } else { text };
         conditions.push(match spans(text, '-') {
             Some(spans) if ours == inbound => Condition::Is(Test::DestinationPort(spans)),
             Some(spans) => Condition::Is(Test::SourcePort(spans)),
-            // RPC, RPC-EPMap, IPHTTPS, Teredo, PlayToDiscovery: known when the service runs.
+            // RPC, IPHTTPS, Teredo, PlayToDiscovery: known when the service runs.
             None => Condition::depends(format!("port {text}")),
         });
     }
