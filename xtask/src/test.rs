@@ -22,7 +22,6 @@ const NEEDED: &[(&str, &[&str], &str)] = &[
     ("curl", &["--version"], "curl"),
     ("musl-gcc", &["--version"], "musl-tools"),
     ("go", &["version"], "golang-go"),
-    ("/usr/bin/python3", &["-c", "import pyftpdlib"], "python3-pyftpdlib"),
     // sshd has no option that only tells its version.
     ("test", &["-x", "/usr/sbin/sshd"], "openssh-server"),
     ("ssh", &["-V"], "openssh-client"),

@@ -50,5 +50,5 @@ pub use edit::{Edit, Lines};
 pub use plan::{Action, Alternative, Change, Check, Plan, Request, Step, When};
 pub use read::{ReadError, decoded};
 pub use remark::{Refusal, Remark, Severity};
-pub use system::{Class, DefaultRange, Family, ScriptKind, Slot, System, Unit};
+pub use system::{Class, DefaultRange, Family, Reserving, ScriptKind, Slot, System, Unit};
 pub use systems::{SYSTEMS, find};

@@ -270,6 +270,9 @@ pub(crate) fn plan(system: &'static System, request: &Request<'_>) -> Result<Pla
     if let Some(ports) = request.unreserve {
         remarks.extend(unreservable(system, request, ports)?);
     }
+    if request.reserve.or(request.unreserve).is_some() {
+        remarks.extend(system.one_list_for_all(request.protocols));
+    }
     let job = Job {
         system,
         changes,

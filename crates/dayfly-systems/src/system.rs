@@ -33,7 +33,7 @@ pub struct System {
     /// Who may change it.
     pub privilege: &'static str,
     /// How single ports are kept from being handed out; none if it cannot be done.
-    pub reserving: Option<&'static str>,
+    pub reserving: Option<Reserving>,
     /// What to do where this system cannot do what is asked.
     pub instead: &'static str,
     /// Which shell its commands are for.
@@ -41,6 +41,15 @@ pub struct System {
     /// A page about it: what holds today, and what older documents say.
     pub page: &'static str,
     pub(crate) rules: &'static dyn Rules,
+}
+
+/// How a system keeps single ports from being handed out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reserving {
+    /// The native name of the setting.
+    pub setting: &'static str,
+    /// Whether each protocol has a list of its own.
+    pub is_by_protocol: bool,
 }
 
 /// What only one system, or one family of them, can say.
@@ -104,6 +113,18 @@ impl System {
     #[must_use]
     pub fn sockets_command(&self) -> String {
         self.one_line(self.sockets)
+    }
+
+    /// A warning where ports are reserved for some protocols only, and there is one list for all.
+    #[must_use]
+    pub fn one_list_for_all(&self, protocols: &[Protocol]) -> Option<Remark> {
+        let reserving = self.reserving?;
+        (!reserving.is_by_protocol && !protocols.is_empty()).then(|| {
+            Remark::warning(format!(
+                "{} has one list of reserved ports for all protocols: it changes for all of them.",
+                self.title
+            ))
+        })
     }
 
     fn one_line(&self, commands: &[&str]) -> String {

@@ -66,7 +66,7 @@ pub(crate) fn untold(system: &'static System, current: &Current, why: &str) -> V
     if let Some(reserving) = system.reserving
         && current.reserved.is_empty()
     {
-        let what = format!("reserved ports ({reserving})");
+        let what = format!("reserved ports ({})", reserving.setting);
         notes.push(Note { what, why: why.to_owned(), fix: system.read_command() });
     }
     notes

@@ -96,8 +96,11 @@ fn ended(result: Result<ExitCode, Failure>) -> ExitCode {
 
 /// Help and version, or what is wrong with what was typed: exit code 2, for `run` 125.
 fn usage(error: &clap::Error) -> ExitCode {
-    // If it cannot be printed, the exit code is all that can be said.
-    let _ = error.print();
+    if let Err(unprinted) = error.print()
+        && error.exit_code() == 0
+    {
+        return ended(Err(Failure::Output(unprinted)));
+    }
     let runs = std::env::args_os().nth(1).is_some_and(|verb| verb == "run");
     match error.exit_code() {
         0 => ExitCode::SUCCESS,

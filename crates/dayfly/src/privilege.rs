@@ -4,8 +4,13 @@ use std::env;
 
 use crate::quote;
 
-/// This very command, through sudo, ready to be pasted into a shell.
+/// This very command, through sudo, ready to be pasted into a shell. Root has nothing to gain from
+/// sudo: what it lacks, a container or a sandbox holds back.
 pub(crate) fn with_sudo() -> String {
+    if rustix::process::geteuid().is_root() {
+        return "the same outside of this container or sandbox, which keeps it from root"
+            .to_owned();
+    }
     let arguments = env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
     let words = std::iter::once(program()).chain(arguments.map(|word| quote::posix(&word)));
     format!("sudo {}", words.collect::<Vec<_>>().join(" "))

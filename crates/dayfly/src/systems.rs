@@ -13,5 +13,5 @@ pub(crate) fn run(args: &SystemsArgs) -> Result<(), Failure> {
     if args.output.json {
         return render::print_json(&render::systems_json::Document::new());
     }
-    render::print_text(&render::systems::text(), args.output.color)
+    render::print_text(&render::systems::text(render::Screen::of_terminal()), args.output.color)
 }

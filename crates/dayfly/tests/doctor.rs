@@ -171,6 +171,8 @@ fn of_several_programs_the_guilty_are_named_and_nobody_else() {
     privileged!();
     needs!("python3", "python3");
     let namespace = Namespace::new();
+    // Of "pins": nobody else may come to it by chance.
+    namespace.sysctl("net.ipv4.ip_local_reserved_ports", "50000");
     let options = SocketOptions::tcp();
     let servers: Vec<_> = namespace.run(|| {
         let every = |last| Server::open(&options, SocketAddr::from(([127, 0, 0, 1], last)));

@@ -11,9 +11,14 @@ use dayfly_testkit::{Namespace, needs, privileged};
 use insta::assert_snapshot;
 use serde_json::Value;
 
-fn dayfly(words: &[&str], input: &str) -> Output {
+fn command(words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dayfly"));
     command.args(words).env_remove("COLUMNS").env_remove("LINES");
+    command
+}
+
+fn dayfly(words: &[&str], input: &str) -> Output {
+    let mut command = command(words);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
@@ -50,6 +55,8 @@ fn names() -> Vec<String> {
 #[test]
 fn the_table_of_systems() {
     assert_snapshot!("systems", told(&["systems"], ""));
+    let narrow = command(&["systems"]).env("COLUMNS", "60").output().unwrap();
+    assert_snapshot!("systems_60", String::from_utf8(narrow.stdout).unwrap());
     assert_eq!(names().len(), 16);
 }
 

@@ -131,6 +131,8 @@ fn one_destination_has_a_row_connected_or_not() {
     assert_eq!(rows(&["--destination", "127.0.0.1:80"]), 1, "not connected");
     assert_eq!(rows(&["--destination", "::ffff:127.0.0.2"]), 1, "a mapped address");
     assert_eq!(rows(&["--protocol", "udp"]), 0);
+    assert_snapshot!("protocol_udp", scene.told(80, &["--protocol", "udp"]));
+    assert_snapshot!("protocol_sctp", scene.told(80, &["--protocol", "sctp"]));
     assert_eq!(rows(&[]), 3);
     assert_eq!(rows(&["--top", "2"]), 2);
 }

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a broken fixture fails the test")]
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::process::{Command, Output, Stdio};
 
@@ -299,13 +300,14 @@ fn a_watched_destination_says_where_it_goes() {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-    // However slow the machine, some of these fall between the first look and the last.
-    let mut held = Vec::new();
+    // However slow the machine, some of these fall between the first look and the last; and however
+    // fast, each look finds other ports held.
+    let mut held = VecDeque::new();
     while child.try_wait().unwrap().is_none() {
         if held.len() == 90 {
-            held.clear();
+            held.pop_front();
         }
-        held.push(namespace.run(|| SocketOptions::tcp().connect(server.address())).unwrap());
+        held.push_back(namespace.run(|| SocketOptions::tcp().connect(server.address())).unwrap());
     }
     let output = child.wait_with_output().unwrap();
     let answer: Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -22,7 +22,7 @@ use std::str::FromStr;
 pub use evidence::{Blamed, ConfiguredPort, Conntrack, Evidence, Listening, NamespaceEvidence};
 pub use rules::RULES;
 
-use crate::why::Remedy;
+use crate::why::{Action, Remedy};
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -134,8 +134,8 @@ impl Found {
         self
     }
 
-    fn remedy(mut self, action: impl Into<String>, effect: impl Into<String>) -> Self {
-        self.remedies.push(Remedy { action: action.into(), effect: effect.into() });
+    fn remedy(mut self, action: impl Into<Action>, effect: impl Into<String>) -> Self {
+        self.remedies.push(Remedy::new(action, effect));
         self
     }
 }

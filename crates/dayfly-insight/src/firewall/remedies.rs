@@ -10,7 +10,7 @@ use super::model::{Chain, Dialect, Ruleset};
 use super::packet::Direction;
 use super::writers::emit::{Wish, emit};
 use super::writers::{Opening, place};
-use crate::why::{Remedy, Shell};
+use crate::why::{Action, Command, Remedy, Shell};
 
 /// What can be done about a check's findings. `wanted` are the flows that are meant to work.
 #[must_use]
@@ -92,18 +92,13 @@ struct Advice<'a> {
 }
 
 impl Advice<'_> {
-    fn offer(&mut self, action: String, effect: String) {
-        let remedy = Remedy { action, effect };
+    fn offer(&mut self, action: impl Into<Action>, effect: String) {
+        let remedy = Remedy::new(action, effect);
         match self.remedies.iter().find(|known| known.action == remedy.action) {
             // One step that helps several flows is said once.
             Some(_) => {}
             None => self.remedies.push(remedy),
         }
-    }
-
-    /// Commands as one line for a shell.
-    fn commands(&self, commands: &[String]) -> String {
-        commands.iter().map(|one| self.shell.command(one)).collect::<Vec<_>>().join(" && ")
     }
 
     fn flow(&mut self, flow: &Flow) {
@@ -121,7 +116,7 @@ impl Advice<'_> {
         if !stopped.opens {
             if let Some(commands) = place::insert_established(chain) {
                 let effect = format!("packets of open connections pass: {name} needs them");
-                self.offer(self.commands(&commands), effect);
+                self.offer(self.shell.commands(&commands), effect);
             }
             return;
         }
@@ -137,7 +132,7 @@ impl Advice<'_> {
             };
             opening.ports.insert(ports.into());
             if let Some(commands) = place::insert(chain, &opening, true) {
-                self.offer(self.commands(&commands), format!("{what} of {name} passes"));
+                self.offer(self.shell.commands(&commands), format!("{what} of {name} passes"));
             }
             return;
         }
@@ -157,7 +152,7 @@ impl Advice<'_> {
                 };
                 if let Some(commands) = place::insert(chain, &opening, true) {
                     let effect = format!("{name} can connect to whatever port the server names");
-                    self.offer(self.commands(&commands), effect);
+                    self.offer(self.shell.commands(&commands), effect);
                 }
             }
         }
@@ -182,10 +177,11 @@ impl Advice<'_> {
     }
 
     /// The command that moves the range, on the system that has such a firewall.
-    fn set(&self, range: PortRange) -> String {
+    fn set(&self, range: PortRange) -> Command {
+        let plan = |system| Command::here(format!("dayfly plan --system {system} {range}"));
         match self.ruleset.chains.first().map(|chain| chain.dialect) {
-            Some(Dialect::Pf | Dialect::Ipfw) => format!("dayfly plan --system freebsd {range}"),
-            Some(Dialect::Windows) => format!("dayfly plan --system windows {range}"),
+            Some(Dialect::Pf | Dialect::Ipfw) => plan("freebsd"),
+            Some(Dialect::Windows) => plan("windows"),
             _ => self.shell.dayfly(&format!("set {range}")),
         }
     }
@@ -202,27 +198,19 @@ impl Advice<'_> {
             let effect = format!(
                 "the rule opens what is used instead of what was: {name} works. Now it says: {rule}"
             );
-            self.offer(self.commands(&commands), effect);
+            self.offer(self.shell.commands(&commands), effect);
         }
         let Some(chain) = flow.place.and_then(|place| self.ruleset.chains.get(place.chain)) else {
             return;
         };
         let opening =
             Opening { protocol: flow.protocol, source_ports: None, ports: flow.wanted.clone() };
-        let commands = place::insert(chain, &opening, true)
-            .map(|commands| self.commands(&commands))
-            .or_else(|| {
-                // Elsewhere a line for a file, or a command for that host.
-                let wish = Wish { openings: vec![opening], ..Wish::default() };
-                let text = emit(chain.dialect, &wish).ok()?;
-                Some(text.lines().collect::<Vec<_>>().join("; "))
-            });
-        if let Some(commands) = commands {
+        if let Some(command) = opened(chain, opening, self.shell) {
             let effect = format!(
                 "{name} works, from whatever port the other side sends. {} ports are open to everybody: keep services out of them",
                 flow.wanted.len()
             );
-            self.offer(commands, effect);
+            self.offer(command, effect);
         }
     }
 
@@ -243,9 +231,9 @@ impl Advice<'_> {
         let option = if flow.kind == FlowKind::Tftp { "--tftp" } else { "--ftp-active" };
         let dialect = chain.dialect.name();
         self.offer(
-            format!(
+            Command::here(format!(
                 "dayfly firewall emit --for {dialect} {option} --helper --chain '{place}' | {apply}"
-            ),
+            )),
             format!(
                 "{} works without an open range{}",
                 flow.kind.name(),
@@ -266,7 +254,7 @@ impl Advice<'_> {
                 needless.len()
             );
             match compared.place.and_then(|place| place::replace(self.ruleset, place, used)) {
-                Some(commands) => self.offer(self.commands(&commands), effect),
+                Some(commands) => self.offer(self.shell.commands(&commands), effect),
                 None => {
                     let rule = compared.place.map(|place| self.ruleset.name_of(place));
                     let rule = rule.unwrap_or_else(|| "the rule".to_owned());
@@ -293,7 +281,7 @@ impl Advice<'_> {
         let chain = opened.and_then(|place| self.ruleset.chains.get(place.chain));
         if let Some(commands) = chain.and_then(|chain| place::insert(chain, &opening, false)) {
             self.offer(
-                self.commands(&commands),
+                self.shell.commands(&commands),
                 format!(
                     "nobody outside reaches {owner} at port {port}; the rest of {span} stays open"
                 ),
@@ -304,6 +292,16 @@ impl Advice<'_> {
             "the open ports hold nothing but transfers".to_owned(),
         );
     }
+}
+
+/// The command that opens ports in a chain. Where the chain's place is not known to a command, the line
+/// for a file, or what that host's shell runs.
+pub(super) fn opened(chain: &Chain, opening: Opening, shell: &Shell) -> Option<Command> {
+    if let Some(commands) = place::insert(chain, &opening, true) {
+        return Some(shell.commands(&commands));
+    }
+    let text = emit(chain.dialect, &Wish { openings: vec![opening], ..Wish::default() }).ok()?;
+    Some(Command::here(text.lines().collect::<Vec<_>>().join("; ")))
 }
 
 fn unprivileged() -> PortSet {

@@ -12,10 +12,10 @@ use dayfly_ports::{Port, PortSet, Protocol};
 use super::check::Listener;
 use super::flows::{Flow, FlowVerdict, Host, assess_service};
 use super::model::{Chain, Family, Ruleset};
-use super::writers::emit::{Wish, emit};
-use super::writers::{Opening, place};
+use super::remedies::opened;
+use super::writers::Opening;
 use crate::rpc::{PORTMAPPER, Pin, Program, low_ports};
-use crate::why::{Remedy, Shell};
+use crate::why::{Action, Command, Remedy, Shell};
 
 /// A program and its ports.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -215,7 +215,7 @@ pub fn unreachable(services: &[Service]) -> impl Iterator<Item = &Service> {
 #[must_use]
 pub fn remedies(ruleset: &Ruleset, services: &[Service], shell: &Shell) -> Vec<Remedy> {
     let mut remedies: Vec<Remedy> = Vec::new();
-    let mut offer = |action: String, effect: String| {
+    let mut offer = |action: Action, effect: String| {
         if !remedies.iter().any(|known| known.action == action) {
             remedies.push(Remedy { action, effect });
         }
@@ -229,23 +229,23 @@ pub fn remedies(ruleset: &Ruleset, services: &[Service], shell: &Shell) -> Vec<R
                 let rule = "netsh advfirewall firewall add rule name=\"RPC endpoints\" dir=in \
                     action=allow protocol=TCP localport=RPC";
                 let effect = "Windows lets clients in to the endpoints' ports, whichever they are";
-                offer(shell.command(rule), effect.to_owned());
+                offer(shell.command(rule).into(), effect.to_owned());
             }
             (Placed::Fixed, _) => {
                 if let Some(rule) = open(&service.flow.wanted) {
-                    offer(rule, format!("clients reach {name}"));
+                    offer(rule.into(), format!("clients reach {name}"));
                 }
             }
             (_, Some(pin)) => {
                 let port = pin.port;
                 let effect = format!("{name} has port {port} each time, which a rule can open");
-                offer(pin.how.to_owned(), effect);
+                offer(pin.how.into(), effect);
                 if let Some(rule) = open(&PortSet::from_iter([Port::new(port)])) {
-                    offer(rule, format!("clients reach {name} when it has port {port}"));
+                    offer(rule.into(), format!("clients reach {name} when it has port {port}"));
                 }
             }
             (_, None) => offer(
-                format!("give {name} a port of its own, and open that"),
+                format!("give {name} a port of its own, and open that").into(),
                 "a firewall can only open a port that stays the same".to_owned(),
             ),
         }
@@ -254,19 +254,13 @@ pub fn remedies(ruleset: &Ruleset, services: &[Service], shell: &Shell) -> Vec<R
 }
 
 /// The command that lets clients in.
-fn open(service: &Service, ports: &PortSet, chain: &Chain, shell: &Shell) -> Option<String> {
+fn open(service: &Service, ports: &PortSet, chain: &Chain, shell: &Shell) -> Option<Command> {
     let opening = Opening {
         protocol: service.flow.protocol,
         source_ports: None,
         ports: Box::new(ports.clone()),
     };
-    if let Some(commands) = place::insert(chain, &opening, true) {
-        let commands: Vec<String> = commands.iter().map(|one| shell.command(one)).collect();
-        return Some(commands.join(" && "));
-    }
-    // Elsewhere a line for a file, or a command for that host.
-    let text = emit(chain.dialect, &Wish { openings: vec![opening], ..Wish::default() }).ok()?;
-    Some(text.lines().collect::<Vec<_>>().join("; "))
+    opened(chain, opening, shell)
 }
 
 #[cfg(test)]
@@ -359,8 +353,8 @@ mod tests {
         assert_eq!(names, ["mountd (100005)", "mountd (100005)"]);
         let remedies = remedies(&ruleset, &both, &Shell::default());
         assert_eq!(remedies.len(), 2);
-        assert!(remedies[0].action.contains("[mountd] port=20048"), "{remedies:?}");
-        assert!(remedies[1].action.contains("tcp dport 20048 accept"), "{remedies:?}");
+        assert!(remedies[0].action.as_str().contains("[mountd] port=20048"), "{remedies:?}");
+        assert!(remedies[1].action.as_str().contains("tcp dport 20048 accept"), "{remedies:?}");
         let four = services(&ruleset, &host(&[Family::Ipv4]), &programs, &listeners);
         assert_eq!(told(&four).len(), 4);
         assert!(told(&four)[0].contains(" any "));
@@ -388,7 +382,12 @@ mod tests {
             ]
         );
         assert_eq!(unreachable(&rows).count(), 1);
-        assert!(remedies(&ruleset, &rows, &Shell::default())[0].action.contains("localport=RPC"));
+        assert!(
+            remedies(&ruleset, &rows, &Shell::default())[0]
+                .action
+                .as_str()
+                .contains("localport=RPC")
+        );
         let rows = windows_services(&ruleset, &host(&Family::ALL), None, &[]);
         assert_eq!(told(&rows)[1], "RPC endpoints tcp 40000-40999 any automatic gone blocked");
     }

@@ -8,11 +8,13 @@
 mod destination;
 mod port;
 mod remedy;
+mod shell;
 
 pub use destination::{Classes, DestinationAnswer, DestinationStudy, DestinationVerdict};
 pub use port::{BindOutcome, BindTrial, PortAnswer, PortStudy, PortVerdict};
-pub use remedy::{Remedy, Shell, Useless};
-pub(crate) use remedy::{WHOLE_RANGE_RUN, whole_range_call};
+pub use remedy::{Action, Remedy, Useless};
+pub(crate) use remedy::{whole_range_call, whole_range_run};
+pub use shell::{Command, Shell};
 
 use crate::{Socket, State};
 

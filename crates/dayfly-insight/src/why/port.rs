@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use dayfly_ports::{Port, Protocol};
 
-use super::remedy::{self, Remedy, Shell, Useless};
+use super::remedy::{self, Remedy, Useless};
+use super::shell::Shell;
 use super::{Holder, HolderKind};
 use crate::headroom::Listener;
 use crate::{Settings, Socket};

@@ -7,16 +7,72 @@ use dayfly_ports::{Port, PortRange};
 
 use super::destination::{DestinationAnswer, DestinationVerdict};
 use super::port::{BindOutcome, PortAnswer, PortVerdict};
+use super::shell::{Command, Shell};
 use super::{BindTrial, Holder, HolderKind};
 use crate::Settings;
 
 /// Something to do and what comes of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remedy {
-    /// A command to paste, or what to change in a program.
-    pub action: String,
+    /// What to do.
+    pub action: Action,
     /// What it brings, and what it does not.
     pub effect: String,
+}
+
+impl Remedy {
+    /// An action and its effect. Words are a change, a [`Command`] is one.
+    #[must_use]
+    pub fn new(action: impl Into<Action>, effect: impl Into<String>) -> Self {
+        Remedy { action: action.into(), effect: effect.into() }
+    }
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// To be typed as it stands.
+    Command(Command),
+    /// To be changed in a program, a file or elsewhere, in words.
+    Change(String),
+}
+
+impl Action {
+    /// The command or the words.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Action::Command(command) => command.as_str(),
+            Action::Change(words) => words,
+        }
+    }
+
+    /// The same with its text changed, of the same kind.
+    #[must_use]
+    pub fn map(self, change: impl FnOnce(String) -> String) -> Self {
+        match self {
+            Action::Command(command) => Action::Command(Command::here(change(command.into()))),
+            Action::Change(words) => Action::Change(change(words)),
+        }
+    }
+}
+
+impl From<Command> for Action {
+    fn from(command: Command) -> Self {
+        Action::Command(command)
+    }
+}
+
+impl From<String> for Action {
+    fn from(words: String) -> Self {
+        Action::Change(words)
+    }
+}
+
+impl From<&str> for Action {
+    fn from(words: &str) -> Self {
+        Action::Change(words.to_owned())
+    }
 }
 
 /// Something that people try and that does not help.
@@ -28,61 +84,12 @@ pub struct Useless {
     pub why: String,
 }
 
-/// How a command is run where the answer applies.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Shell {
-    prefix: String,
-    /// How dayfly itself is called; empty for its bare name.
-    program: String,
-    /// Where it is to look: ` --netns web`.
-    place: String,
-    /// Whether another host's shell reads the command, after this one's.
-    quoted: bool,
-}
+#[derive(Default)]
+struct Remedies(Vec<Remedy>);
 
-impl Shell {
-    /// A shell whose commands need these words in front: `sudo`, `ip netns exec web`.
-    #[must_use]
-    pub fn with_prefix(words: &str) -> Self {
-        let prefix = if words.is_empty() { String::new() } else { format!("{words} ") };
-        Shell { prefix, ..Shell::default() }
-    }
-
-    /// A shell of another host, to which `ssh` brings every command.
-    #[must_use]
-    pub fn over_ssh(url: &str) -> Self {
-        Shell { quoted: true, ..Shell::with_prefix(&format!("ssh {url}")) }
-    }
-
-    /// The same, in which dayfly is called by these words (`sudo /usr/bin/dayfly`) and followed by
-    /// those (`--netns web`).
-    #[must_use]
-    pub fn with_dayfly(self, program: &str, place: &str) -> Self {
-        let place = if place.is_empty() { String::new() } else { format!(" {place}") };
-        Shell { program: program.to_owned(), place, ..self }
-    }
-
-    /// A command of dayfly itself.
-    #[must_use]
-    pub fn dayfly(&self, words: &str) -> String {
-        let program = if self.program.is_empty() { "dayfly" } else { &self.program };
-        format!("{program} {words}{}", self.place)
-    }
-
-    /// The command as it is to be typed.
-    #[must_use]
-    pub fn command(&self, command: &str) -> String {
-        if self.quoted {
-            return format!("{}'{}'", self.prefix, command.replace('\'', r"'\''"));
-        }
-        format!("{}{command}", self.prefix)
-    }
-
-    /// The command that sets a sysctl until the next boot.
-    #[must_use]
-    pub fn sysctl(&self, key: &str, value: &str) -> String {
-        let quote = if value.contains(' ') { "'" } else { "" };
-        self.command(&format!("sysctl -w {quote}{key}={value}{quote}"))
+impl Remedies {
+    fn offer(&mut self, action: impl Into<Action>, effect: impl Into<String>) {
+        self.0.push(Remedy::new(action, effect));
     }
 }
 
@@ -97,10 +104,9 @@ pub(super) fn of_destination(
     if verdict == DestinationVerdict::Room {
         return Vec::new();
     }
-    let mut remedies = Vec::new();
-    let mut offer = |action: String, effect: String| remedies.push(Remedy { action, effect });
+    let mut remedies = Remedies::default();
     if verdict == DestinationVerdict::PastCliff {
-        offer(
+        remedies.offer(
             format!(
                 "set the socket option IP_LOCAL_PORT_RANGE to the whole range before connect(): {}",
                 whole_range_call(range)
@@ -110,13 +116,13 @@ pub(super) fn of_destination(
                 row.free
             ),
         );
-        offer(
-            WHOLE_RANGE_RUN.to_owned(),
+        remedies.offer(
+            whole_range_run(),
             "the same for a program that cannot be changed: start it so, CMD being the command with its arguments. It needs no privilege".to_owned(),
         );
     }
     if classes.time_wait > 0 && classes.time_wait * 2 >= row.used {
-        offer(
+        remedies.offer(
             "keep connections open and use them again (keep-alive, a connection pool)".to_owned(),
             format!(
                 "{} of the {} ports are held by connections that are over; each holds its port for {} s, so {} ports last for {} new connections a second",
@@ -128,7 +134,7 @@ pub(super) fn of_destination(
             ),
         );
         if !settings.takes_over(row.key.source, row.key.destination) {
-            offer(
+            remedies.offer(
                 shell.sysctl("net.ipv4.tcp_tw_reuse", "1"),
                 format!(
                     "a new connection may take over a TIME_WAIT that is {} ms old: up to {} ports come back",
@@ -139,14 +145,14 @@ pub(super) fn of_destination(
         }
     }
     if answer.close_wait > 0 {
-        offer(
+        remedies.offer(
             "make the program close the connections that its peer has closed (state CLOSE_WAIT)"
                 .to_owned(),
             format!("{} ports; nothing else ends these connections", answer.close_wait),
         );
     }
     if answer.unanswered * 4 >= row.used.max(1) {
-        offer(
+        remedies.offer(
             format!(
                 "see why {} does not answer, and give up sooner: a shorter time-out in the program, or {}",
                 row.key.destination,
@@ -160,7 +166,7 @@ pub(super) fn of_destination(
     }
     let held = classes.listener + classes.bound_inactive;
     if held * 20 >= row.usable.max(1) {
-        offer(
+        remedies.offer(
             "move listeners and bound sockets out of the range of automatic ports".to_owned(),
             format!(
                 "{held} ports: whoever is bound to a port, on whatever address, takes it from every automatic connection"
@@ -168,7 +174,7 @@ pub(super) fn of_destination(
         );
     }
     if classes.bound_elsewhere + classes.suspected > 0 {
-        offer(
+        remedies.offer(
             "set IP_BIND_ADDRESS_NO_PORT before bind() in the programs that bind an address before they connect".to_owned(),
             format!(
                 "{}{} ports: bound first, a connection takes its port from every other destination, and its TIME_WAIT does so for {} s more",
@@ -179,7 +185,7 @@ pub(super) fn of_destination(
         );
     }
     if let Some(wide) = wider(range, settings) {
-        offer(
+        remedies.offer(
             shell.dayfly(&format!("set {wide}")),
             format!(
                 "{} ports more for every destination. It refuses as long as a service listens inside the wider range on a port that is not reserved, and names the ports",
@@ -187,12 +193,12 @@ pub(super) fn of_destination(
             ),
         );
     }
-    offer(
+    remedies.offer(
         "connect from one more source address, or to one more address or port of the destination"
             .to_owned(),
         format!("{} ports each, with a cliff of their own", row.usable),
     );
-    remedies
+    remedies.0
 }
 
 pub(super) fn useless_for_destination(
@@ -227,47 +233,46 @@ pub(super) fn useless_for_destination(
 }
 
 pub(super) fn of_port(answer: &PortAnswer, settings: &Settings, shell: &Shell) -> Vec<Remedy> {
-    let mut remedies = Vec::new();
-    let mut offer = |action: String, effect: String| remedies.push(Remedy { action, effect });
+    let mut remedies = Remedies::default();
     let port = answer.port;
     if refused_plain(answer) && granted_with_reuse(answer) {
-        offer(
+        remedies.offer(
             "set SO_REUSEADDR on the new socket before bind()".to_owned(),
             "the kernel grants the bind then; it was tried just now".to_owned(),
         );
     }
     match answer.verdict() {
-        PortVerdict::Held(HolderKind::Listener) => offer(
+        PortVerdict::Held(HolderKind::Listener) => remedies.offer(
             "stop the listener, or give one of the two services another port".to_owned(),
             "the port is free as soon as the listener and what it accepted are gone".to_owned(),
         ),
-        PortVerdict::Held(HolderKind::Bound) => offer(
+        PortVerdict::Held(HolderKind::Bound) => remedies.offer(
             "make the program close the socket, or end it".to_owned(),
             "a bound socket has no end of its own".to_owned(),
         ),
-        PortVerdict::Held(HolderKind::Connection | HolderKind::Elsewhere) => offer(
+        PortVerdict::Held(HolderKind::Connection | HolderKind::Elsewhere) => remedies.offer(
             shell.command(&format!("ss --kill 'sport = :{port}'")),
             "ends the connections from this port at once; their programs see an error. Ending the program does the same".to_owned(),
         ),
         PortVerdict::Held(HolderKind::TimeWait) => {
             if let Some(seconds) = answer.frees_in_seconds() {
-                offer(
+                remedies.offer(
                     format!("wait {seconds} s"),
                     "the last TIME_WAIT on the port ends then".to_owned(),
                 );
             }
         }
         PortVerdict::Forbidden => {
-            offer(
+            remedies.offer(
                 "give the service CAP_NET_BIND_SERVICE (systemd: AmbientCapabilities=CAP_NET_BIND_SERVICE)".to_owned(),
                 format!("ports below {} need it", settings.unprivileged_floor),
             );
-            offer(
+            remedies.offer(
                 shell.sysctl("net.ipv4.ip_unprivileged_port_start", &port.to_string()),
                 format!("every user may bind port {port} and those above"),
             );
         }
-        PortVerdict::Sticky => offer(
+        PortVerdict::Sticky => remedies.offer(
             "wait a minute, then end the programs that have used the port".to_owned(),
             "kernels before 6.17 keep a port bound as long as any socket shares its bucket"
                 .to_owned(),
@@ -275,14 +280,14 @@ pub(super) fn of_port(answer: &PortAnswer, settings: &Settings, shell: &Shell) -
         PortVerdict::FreeUntilTaken | PortVerdict::Free => {}
     }
     if !answer.handed_out.is_empty() {
-        offer(
+        remedies.offer(
             shell.dayfly(&format!("reserve {port}")),
             format!(
                 "no outgoing connection is given port {port} any more, while a service can still bind it; on the host itself also after a boot"
             ),
         );
     }
-    remedies
+    remedies.0
 }
 
 pub(super) fn useless_for_port(answer: &PortAnswer) -> Vec<Useless> {
@@ -316,8 +321,10 @@ fn granted_with_reuse(answer: &PortAnswer) -> bool {
     answer.trials.iter().filter(refused).all(granted)
 }
 
-/// What starts an unmodified program with the same option.
-pub(crate) const WHOLE_RANGE_RUN: &str = "dayfly run --whole-range -- CMD";
+/// What starts an unmodified program with the same option. Where it runs is the program's business.
+pub(crate) fn whole_range_run() -> Command {
+    Command::here("dayfly run --whole-range -- CMD")
+}
 
 /// The call in C; the value is high port and low port in one 32-bit number.
 pub(crate) fn whole_range_call(range: PortRange) -> String {
@@ -337,19 +344,6 @@ fn wider(range: PortRange, settings: &Settings) -> Option<PortRange> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn commands_carry_their_surroundings() {
-        let shell = Shell::with_prefix("sudo ip netns exec web");
-        assert_eq!(
-            shell.sysctl("net.ipv4.ip_local_port_range", "1024 65535"),
-            "sudo ip netns exec web sysctl -w 'net.ipv4.ip_local_port_range=1024 65535'"
-        );
-        assert_eq!(Shell::default().sysctl("a.b", "1"), "sysctl -w a.b=1");
-        assert_eq!(Shell::default().dayfly("reserve 80"), "dayfly reserve 80");
-        let shell = shell.with_dayfly("sudo /opt/dayfly", "--netns web");
-        assert_eq!(shell.dayfly("reserve 80"), "sudo /opt/dayfly reserve 80 --netns web");
-    }
 
     #[test]
     fn a_wider_range_has_ends_of_both_parities_and_stays_above_the_floor() {

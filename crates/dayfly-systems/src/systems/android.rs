@@ -7,7 +7,8 @@ use crate::plan::Job;
 use crate::remark::Remark;
 use crate::system::{ALL, Rules, since};
 use crate::{
-    Action, Check, Current, ReadError, Refusal, ScriptKind, Slot, Step, System, Unit, When,
+    Action, Check, Current, ReadError, Refusal, Reserving, ScriptKind, Slot, Step, System, Unit,
+    When,
 };
 
 pub(super) static SYSTEM: System = System {
@@ -27,7 +28,10 @@ pub(super) static SYSTEM: System = System {
          /proc/sys/net/ipv4/ip_local_reserved_ports"],
     sockets: &[crate::sockets::LINUX],
     privilege: "root (adb root or su), which SELinux grants to no app",
-    reserving: Some("net.ipv4.ip_local_reserved_ports"),
+    reserving: Some(Reserving {
+        setting: "net.ipv4.ip_local_reserved_ports",
+        is_by_protocol: false,
+    }),
     instead: "take a range from 1024-65535",
     script: ScriptKind::Shell { awk: "awk" },
     page: include_str!("../../pages/android.md"),

@@ -10,8 +10,8 @@ use crate::plan::{Change, Job};
 use crate::remark::Remark;
 use crate::system::{ALL, Rules, since};
 use crate::{
-    Action, Check, Current, Edit, Found, Lines, ReadError, Refusal, Reserved, ScriptKind, Slot,
-    Step, System, Unit, When,
+    Action, Check, Current, Edit, Found, Lines, ReadError, Refusal, Reserved, Reserving,
+    ScriptKind, Slot, Step, System, Unit, When,
 };
 
 pub(super) const RANGE: &str = "net.ipv4.ip_local_port_range";
@@ -31,7 +31,7 @@ pub(super) static SYSTEM: System = System {
          net.ipv4.ip_unprivileged_port_start"],
     sockets: &[crate::sockets::LINUX],
     privilege: "root (CAP_NET_ADMIN in the network namespace)",
-    reserving: Some(RESERVED),
+    reserving: Some(Reserving { setting: RESERVED, is_by_protocol: false }),
     instead: "take a range from 1024-65535, or lower net.ipv4.ip_unprivileged_port_start first",
     script: ScriptKind::Shell { awk: "awk" },
     page: include_str!("../../pages/linux.md"),

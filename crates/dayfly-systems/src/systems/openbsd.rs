@@ -9,8 +9,8 @@ use crate::plan::Job;
 use crate::remark::Remark;
 use crate::system::{Rules, TCP, TCP_UDP, UDP, always};
 use crate::{
-    Action, Check, Class, Current, ReadError, Refusal, Reserved, ScriptKind, Slot, Step, System,
-    Unit, When,
+    Action, Check, Class, Current, ReadError, Refusal, Reserved, Reserving, ScriptKind, Slot, Step,
+    System, Unit, When,
 };
 
 pub(super) static SYSTEM: System = System {
@@ -40,7 +40,10 @@ pub(super) static SYSTEM: System = System {
     ],
     sockets: &["netstat -anv -f inet", "netstat -anv -f inet6"],
     privilege: "root",
-    reserving: Some("net.inet.tcp.baddynamic, net.inet.udp.baddynamic"),
+    reserving: Some(Reserving {
+        setting: "net.inet.tcp.baddynamic, net.inet.udp.baddynamic",
+        is_by_protocol: true,
+    }),
     instead: "begin at 1024 or above; the low class is built into the kernel",
     script: ScriptKind::Shell { awk: "awk" },
     page: include_str!("../../pages/openbsd.md"),

@@ -11,8 +11,8 @@ use crate::plan::{Change, Job};
 use crate::remark::Remark;
 use crate::system::{Rules, TCP, UDP, always};
 use crate::{
-    Action, Check, Current, Exclusion, Family, Found, ReadError, Refusal, Reserved, ScriptKind,
-    Slot, Step, System, Unit, When,
+    Action, Check, Current, Exclusion, Family, Found, ReadError, Refusal, Reserved, Reserving,
+    ScriptKind, Slot, Step, System, Unit, When,
 };
 
 pub(super) static SYSTEM: System = System {
@@ -38,7 +38,10 @@ pub(super) static SYSTEM: System = System {
     ],
     sockets: &["netstat -anq || netstat -an"],
     privilege: "an administrator (an elevated prompt)",
-    reserving: Some("netsh int ipv4 add excludedportrange"),
+    reserving: Some(Reserving {
+        setting: "netsh int ipv4 add excludedportrange",
+        is_by_protocol: true,
+    }),
     instead: "take at least 255 ports, beginning at 1025 or above",
     script: ScriptKind::Batch,
     page: include_str!("../../pages/windows.md"),

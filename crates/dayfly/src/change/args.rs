@@ -99,7 +99,7 @@ pub(crate) struct StateArgs {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct UndoArgs {
     /// The change, by its number in `dayfly history`. Without it the last that is not undone.
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = id)]
     pub(crate) id: Option<u32>,
 
     /// Do it without asking.
@@ -124,7 +124,7 @@ pub(crate) struct UndoArgs {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct KeepArgs {
     /// The change, by its number in `dayfly history`. Without it the one that waits.
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = id)]
     pub(crate) id: Option<u32>,
 
     #[command(flatten)]
@@ -165,6 +165,10 @@ impl GuardArgs {
         let mut words = std::env::args_os().skip(1).peekable();
         (words.peek()? == Self::VERB).then(|| GuardArgs::parse_from(words))
     }
+}
+
+fn id(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| "the number of a change, such as 3".to_owned())
 }
 
 /// From a second to a day, with a unit: 60s, 5m, 1h. A bare number is seconds.

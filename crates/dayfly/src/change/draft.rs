@@ -1,7 +1,7 @@
 //! What a change would do, before anybody has said yes.
 
 use dayfly_ports::{PortRange, PortSet, Protocol};
-use dayfly_systems::{Class, Severity};
+use dayfly_systems::{Class, Remark, Severity};
 
 use super::journal::Step;
 
@@ -80,6 +80,12 @@ impl Note {
 
     pub(crate) fn warning(text: impl Into<String>) -> Self {
         Note { severity: Severity::Warning.name(), text: text.into() }
+    }
+}
+
+impl From<Remark> for Note {
+    fn from(remark: Remark) -> Self {
+        Note { severity: remark.severity.name(), text: remark.text }
     }
 }
 

@@ -58,11 +58,7 @@ pub(crate) fn draft(
         .map_err(|refusal| Failure::new(&refusal.message).hint(refusal.hint))?;
     Ok(Draft {
         differences: differences(&plan, &request, when),
-        remarks: plan
-            .remarks
-            .iter()
-            .map(|remark| Note { severity: remark.severity.name(), text: remark.text.clone() })
-            .collect(),
+        remarks: plan.remarks.iter().cloned().map(Note::from).collect(),
         hazards: Vec::new(),
         steps: steps(&*scene.host, system, &plan)?,
     })

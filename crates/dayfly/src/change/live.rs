@@ -38,10 +38,20 @@ pub(crate) fn draft(scene: &Scene, wish: &Wish, when: When) -> Result<Draft, Fai
         Wish::Range { range, floor, protocols, class } => {
             look.range(&mut draft, *range, *floor, protocols, *class, when)?;
         }
-        Wish::Reserve { ports, .. } => look.reserve(&mut draft, ports, when)?,
-        Wish::Unreserve { ports, .. } => look.unreserve(&mut draft, ports, when)?,
+        Wish::Reserve { ports, protocols } => {
+            draft.remarks.extend(one_list(protocols));
+            look.reserve(&mut draft, ports, when)?;
+        }
+        Wish::Unreserve { ports, protocols } => {
+            draft.remarks.extend(one_list(protocols));
+            look.unreserve(&mut draft, ports, when)?;
+        }
     }
     Ok(draft)
+}
+
+fn one_list(protocols: &[Protocol]) -> Option<Note> {
+    find("linux")?.one_list_for_all(protocols).map(Note::from)
 }
 
 /// What is set here.
@@ -133,9 +143,7 @@ impl<'a> Look<'a> {
                 || (text.starts_with("SELinux") && !has_selinux)
         };
         let remarks = plan.remarks.into_iter().filter(|remark| !known(&remark.text));
-        draft.remarks.extend(
-            remarks.map(|remark| Note { severity: remark.severity.name(), text: remark.text }),
-        );
+        draft.remarks.extend(remarks.map(Note::from));
         Ok(())
     }
 

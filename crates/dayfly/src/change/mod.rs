@@ -106,7 +106,7 @@ fn some_ports(args: &ReserveArgs) -> Result<Box<dayfly_ports::PortSet>, Failure>
             .hint("name ports and ranges, such as 8080,9000-9010"));
     }
     if args.ports.contains(dayfly_ports::Port::MIN) {
-        return Err(Failure::new("port 0 is none that could be reserved: it asks for any other")
+        return Err(Failure::new("port 0 cannot be reserved: it asks the system to choose one")
             .hint("leave 0 out of the list"));
     }
     Ok(args.ports.clone())

@@ -84,7 +84,7 @@ fn make_harmless(checked: &mut Checked) {
         open.needs.as_mut().map(clean);
     }
     for remedy in &mut checked.remedies {
-        clean(&mut remedy.action);
+        remedy.action = remedy.action.clone().map(|text| harmless(&text));
         clean(&mut remedy.effect);
     }
     checked.remarks.iter_mut().for_each(clean);

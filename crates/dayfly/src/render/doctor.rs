@@ -1,11 +1,9 @@
 //! The findings of `doctor` in sentences.
 
-use std::fmt::Write;
-
 use dayfly_insight::doctor::{Finding, Severity};
 
 use super::style::{self, paint};
-use super::text::{notes, wrapped};
+use super::text::{action, notes, wrapped};
 use super::{Screen, counted};
 use crate::doctor::Report;
 
@@ -41,8 +39,8 @@ fn finding(text: &mut String, finding: &Finding, screen: Screen) {
         wrapped(text, &format!("  {seen}"), "    ", screen);
     }
     for remedy in &finding.remedies {
-        // A command to paste: never broken by us.
-        let _ = writeln!(text, "  {} {}", paint(style::GOOD, "do:"), remedy.action);
+        let lead = format!("  {} ", paint(style::GOOD, "do:"));
+        action(text, &lead, &remedy.action, "    ", screen);
         wrapped(text, &format!("      {}", remedy.effect), "      ", screen);
     }
 }

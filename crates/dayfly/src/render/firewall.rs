@@ -7,7 +7,7 @@ use dayfly_insight::firewall::flows::{Flow, FlowVerdict};
 use dayfly_insight::firewall::rpc::{self, Placed, Service};
 
 use super::style::{self, paint};
-use super::text::{notes, wrapped};
+use super::text::{action, notes, wrapped};
 use super::{Screen, counted};
 use crate::firewall::{Checked, Report};
 
@@ -54,8 +54,8 @@ fn place(text: &mut String, checked: &Checked, screen: Screen) {
         text.push('\n');
     }
     for remedy in &checked.remedies {
-        // A command to paste: never broken by us.
-        let _ = writeln!(text, "{} {}", paint(style::GOOD, "do:"), remedy.action);
+        let lead = format!("{} ", paint(style::GOOD, "do:"));
+        action(text, &lead, &remedy.action, "  ", screen);
         wrapped(text, &format!("    {}", remedy.effect), "    ", screen);
     }
     for remark in &checked.remarks {

@@ -8,7 +8,7 @@ use dayfly_insight::ftp::server::{Passive, ServerConfig, SourcePort, WhenFull};
 use dayfly_insight::ftp::session::{DataConnection, Outcome, Session};
 
 use super::style::{self, paint};
-use super::text::{notes, wrapped};
+use super::text::{action, notes, wrapped};
 use super::{Screen, counted};
 use crate::ftp::{Checked, Explained, Explanation, Report};
 
@@ -186,8 +186,8 @@ fn server_text(text: &mut String, server: &Checked, screen: Screen) {
             wrapped(text, &format!("  {label} {seen}"), "    ", screen);
         }
         for remedy in &issue.remedies {
-            // A command to paste: never broken by us.
-            let _ = writeln!(text, "    {} {}", paint(style::GOOD, "do:"), remedy.action);
+            let lead = format!("    {} ", paint(style::GOOD, "do:"));
+            action(text, &lead, &remedy.action, "      ", screen);
             wrapped(text, &format!("        {}", remedy.effect), "        ", screen);
         }
     }

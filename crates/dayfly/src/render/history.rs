@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::Screen;
 use super::style::{self, paint};
-use super::text::wrapped;
+use super::text::{visible, wrapped};
 use crate::SCHEMA_VERSION;
 use crate::change::Record;
 use crate::change::clock;
@@ -35,14 +35,10 @@ pub(crate) fn text(entries: &[Entry], folder: &str, screen: Screen) -> String {
             _ => style::WARN,
         };
         let state = paint(style, &format!("{:width$}", entry.state));
-        let line = format!(
-            "{:>4}  {}  {state}  {}{}",
-            begun.id,
-            clock::written(begun.at),
-            shortened(&begun.title),
-            place(&entry.record)
-        );
-        let _ = writeln!(text, "{line}");
+        let before = format!("{:>4}  {}  {state}  ", begun.id, clock::written(begun.at));
+        let indent = " ".repeat(visible(&before));
+        let line = format!("{before}{}{}", shortened(&begun.title), place(&entry.record));
+        wrapped(&mut text, &line, &indent, screen);
         if !entry.note.is_empty() {
             wrapped(&mut text, &format!("      {}", entry.note), "      ", screen);
         }

@@ -4,29 +4,38 @@ use std::fmt::Write;
 
 use dayfly_systems::{SYSTEMS, System};
 
+use super::Screen;
 use super::style::{self, paint};
 
-/// One line for each system.
-pub(crate) fn text() -> String {
-    let head = ["NAME", "DEFAULT", "RECOMMENDED", "UNIT", "KEEPS A CHANGE IN"];
+/// Blanks between columns.
+const GAP: usize = 2;
+const HEAD: [&str; 5] = ["NAME", "DEFAULT", "RECOMMENDED", "UNIT", "KEEPS A CHANGE IN"];
+
+/// One line for each system; two where the screen is narrow.
+pub(crate) fn text(screen: Screen) -> String {
     let rows: Vec<[String; 5]> = SYSTEMS.iter().map(|system| row(system)).collect();
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].len());
-        cells.chain([head[column].len()]).max().unwrap_or_default()
+        cells.chain([HEAD[column].len()]).max().unwrap_or_default()
     };
-    let widths: Vec<usize> = (0..4).map(width).collect();
+    let widths = [0, 1, 2, 3, 4].map(width);
+    let is_one_line = widths.iter().map(|width| width + GAP).sum::<usize>() - GAP <= screen.columns;
     let line = |cells: [&str; 5]| {
         let mut line = String::new();
-        for (cell, &width) in cells.iter().zip(&widths) {
-            let _ = write!(line, "{cell:width$}  ");
+        for (column, (cell, &width)) in cells.iter().zip(&widths).enumerate() {
+            if column == 3 && !is_one_line {
+                let _ = write!(line, "\n{:indent$}", "", indent = widths[0] + GAP);
+            }
+            let _ = write!(line, "{cell:width$}{:GAP$}", "");
         }
-        line + cells[4]
+        line.trim_end().lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
     };
-    let mut text = paint(style::DIM, &line(head));
-    text.push('\n');
+    let mut text = String::new();
+    for head in line(HEAD).lines() {
+        let _ = writeln!(text, "{}", paint(style::DIM, head));
+    }
     for row in &rows {
-        text += &line(row.each_ref().map(String::as_str));
-        text.push('\n');
+        let _ = writeln!(text, "{}", line(row.each_ref().map(String::as_str)));
     }
     text += "`dayfly systems --explain NAME` says more.\n";
     text

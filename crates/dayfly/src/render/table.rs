@@ -9,7 +9,7 @@ use super::bar::bar;
 use super::style::{self, paint};
 use super::text::{notes, wrapped};
 use super::{Screen, counted, grouped};
-use crate::show::{NamespaceReport, Report, Request};
+use crate::show::{Filter, NamespaceReport, Report, Request};
 
 /// Lines of a namespace's block that are not rows.
 const OVERHEAD: usize = 10;
@@ -53,12 +53,9 @@ fn block(
 
     let destinations = &headroom.destinations;
     if destinations.is_empty() {
-        let free = counted(headroom.open, "free port");
-        let line = match &request.filter.destination {
-            Some(wanted) => format!("no connections to {wanted}: a new one has {free}"),
-            None => format!("no outgoing connections: every destination has {free}"),
-        };
-        wrapped(text, &paint(style::GOOD, &line), "  ", screen);
+        if let Some(line) = no_destination(&request.filter, headroom.open) {
+            wrapped(text, &paint(style::GOOD, &line), "  ", screen);
+        }
     } else {
         text.push('\n');
         let shown = &destinations[..rows.min(destinations.len())];
@@ -80,6 +77,19 @@ fn block(
         }
     }
     notes(text, &report.degraded, screen);
+}
+
+/// What it means that there is no row. `open`: the ports of a new TCP connection.
+fn no_destination(filter: &Filter, open: u32) -> Option<String> {
+    let free = counted(open, "free port");
+    if filter.shows_protocol(Protocol::Tcp) {
+        return Some(match &filter.destination {
+            Some(wanted) => format!("no connections to {wanted}: a new one has {free}"),
+            None => format!("no outgoing connections: every destination has {free}"),
+        });
+    }
+    // UDP has no destinations.
+    filter.shows_protocol(Protocol::Sctp).then(|| "no outgoing sctp connections".to_owned())
 }
 
 /// `host: range 32768-60999, 28,232 ports usable`.

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use dayfly_insight::why::Action;
+
 use super::Screen;
 use super::style::{self, paint};
 use crate::place::Note;
@@ -15,6 +17,18 @@ pub(crate) fn notes(text: &mut String, notes: &[Note], screen: Screen) {
             // A command to paste: never broken by us.
             let _ = writeln!(text, "  {} {}", paint(style::GOOD, "try:"), note.fix);
         }
+    }
+}
+
+/// What to do, after a lead such as `do:`. Words are broken to fit; a command to paste never is.
+pub(crate) fn action(text: &mut String, lead: &str, action: &Action, indent: &str, screen: Screen) {
+    let line = format!("{lead}{}", action.as_str());
+    match action {
+        Action::Command(_) => {
+            text.push_str(&line);
+            text.push('\n');
+        }
+        Action::Change(_) => wrapped(text, &line, indent, screen),
     }
 }
 

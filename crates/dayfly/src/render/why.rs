@@ -13,7 +13,7 @@ use dayfly_linux::owners::Owner;
 use dayfly_ports::Protocol;
 
 use super::style::{self, paint};
-use super::text::{notes, wrapped};
+use super::text::{action, notes, wrapped};
 use super::{Screen, counted, grouped};
 use crate::why::{Body, HeldBy, Part, ProbeReport, Report};
 
@@ -51,8 +51,7 @@ pub(crate) fn text(report: &Report, top: Option<usize>, screen: Screen) -> Strin
         text.push('\n');
         let _ = writeln!(text, "{}", paint(style::GOOD, "what helps:"));
         for remedy in &report.remedies {
-            // A command to paste: never broken by us.
-            let _ = writeln!(text, "  {}", remedy.action);
+            action(&mut text, "  ", &remedy.action, "    ", screen);
             wrapped(&mut text, &format!("      {}", remedy.effect), "      ", screen);
         }
     }

@@ -283,7 +283,7 @@ fn churn(forecast: &Forecast) -> ChurnObject {
 }
 
 pub(super) fn remedy(remedy: &Remedy) -> RemedyObject<'_> {
-    RemedyObject { action: &remedy.action, effect: &remedy.effect }
+    RemedyObject { action: remedy.action.as_str(), effect: &remedy.effect }
 }
 
 fn useless(useless: &Useless) -> UselessObject<'_> {

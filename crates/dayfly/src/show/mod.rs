@@ -12,7 +12,7 @@ pub(crate) use nat::{NatNamespace, NatReport};
 use remote::Found;
 pub(crate) use report::{NamespaceReport, Report};
 use request::Format;
-pub(crate) use request::Request;
+pub(crate) use request::{Filter, Request};
 
 use serde::Serialize;
 

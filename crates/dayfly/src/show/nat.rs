@@ -32,13 +32,9 @@ pub(crate) struct NatNamespace {
 impl NatReport {
     /// Looks at everything that the request names.
     pub(super) fn collect(request: &Request) -> Result<Self, Failure> {
-        let named = match &request.scope {
-            Scope::All => None,
-            Scope::Own => Some(place::find(None)?),
-            Scope::Named(name) => Some(place::find(Some(name))?),
-        };
-        if let Some(namespace) = named {
-            let seen = look(&namespace).map_err(|error| place::refused(&error))?;
+        if let Scope::One(netns) = &request.scope {
+            let seen =
+                look(&place::find(netns.as_deref())?).map_err(|error| place::refused(&error))?;
             return Ok(NatReport { namespaces: vec![seen], degraded: Vec::new() });
         }
         let survey = Namespace::all();

@@ -6,7 +6,7 @@ use dayfly_linux::observe::{Observation, ObserveError, Options, observe};
 
 use super::request::{Request, Scope};
 use crate::error::Failure;
-use crate::place::{Note, impossible, note, notes_of, refused, unseen};
+use crate::place::{self, Note, impossible, note, notes_of, unseen};
 
 /// Every namespace that was asked for.
 pub(crate) struct Report {
@@ -34,19 +34,12 @@ impl Report {
     /// A namespace asked for by name has to be there. When all are asked for, those that vanish
     /// or refuse are noted, and the others are shown.
     pub(crate) fn collect(request: &Request) -> Result<Self, Failure> {
-        let survey = match &request.scope {
-            Scope::All => Namespace::all(),
-            Scope::Own => {
-                let namespace = Namespace::own().map_err(|error| refused(&error))?;
-                let report = look(request, &namespace).map_err(|error| impossible(&error))?;
-                return Ok(Report { namespaces: vec![report], degraded: Vec::new() });
-            }
-            Scope::Named(name) => {
-                let namespace = Namespace::find(name).map_err(|error| refused(&error))?;
-                let report = look(request, &namespace).map_err(|error| impossible(&error))?;
-                return Ok(Report { namespaces: vec![report], degraded: Vec::new() });
-            }
-        };
+        if let Scope::One(netns) = &request.scope {
+            let namespace = place::find(netns.as_deref())?;
+            let report = look(request, &namespace).map_err(|error| impossible(&error))?;
+            return Ok(Report { namespaces: vec![report], degraded: Vec::new() });
+        }
+        let survey = Namespace::all();
         let mut report = Report { namespaces: Vec::new(), degraded: Vec::new() };
         for namespace in &survey.namespaces {
             match look(request, namespace) {

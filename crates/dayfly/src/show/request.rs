@@ -24,8 +24,8 @@ pub(crate) struct Request {
 
 /// Which namespaces to look at.
 pub(crate) enum Scope {
-    Own,
-    Named(String),
+    /// The one that `--netns` names, or the caller's own.
+    One(Option<String>),
     All,
 }
 
@@ -59,10 +59,9 @@ impl Request {
             None => None,
         };
         Ok(Request {
-            scope: match &args.place.netns {
-                Some(name) => Scope::Named(name.clone()),
-                None if args.place.all_netns => Scope::All,
-                None => Scope::Own,
+            scope: match args.place.all_netns {
+                true => Scope::All,
+                false => Scope::One(args.place.netns.clone()),
             },
             filter: Filter { protocols: args.protocol.clone(), destination },
             probe: args.probe,
@@ -116,7 +115,7 @@ impl Filter {
         }
     }
 
-    fn shows_protocol(&self, protocol: Protocol) -> bool {
+    pub(crate) fn shows_protocol(&self, protocol: Protocol) -> bool {
         self.protocols.is_empty() || self.protocols.contains(&protocol)
     }
 }

@@ -50,7 +50,8 @@ pub(super) fn report(args: &WhyArgs, target: &Target, port: Port) -> Result<Repo
         ))
         .hint(match addresses.first() {
             Some(address) => {
-                place::shell(args.netns.as_deref()).command(&format!("ip route get {address}"))
+                let shell = place::shell(args.netns.as_deref());
+                shell.command(&format!("ip route get {address}")).into()
             }
             None => "the name has no address".to_owned(),
         }));
@@ -77,9 +78,11 @@ fn advice(holders: &[HeldBy]) -> Vec<Remedy> {
     let programs: BTreeSet<&str> = owners.map(Owner::executable).collect();
     let fixes: BTreeMap<&str, &str> =
         programs.into_iter().flat_map(fixes_for).map(|fix| (fix.product, fix.advice)).collect();
-    let remedy = |(product, advice)| Remedy {
-        action: format!("{product}: {advice}"),
-        effect: "its connections no longer take their ports from other destinations".to_owned(),
+    let remedy = |(product, advice)| {
+        Remedy::new(
+            format!("{product}: {advice}"),
+            "its connections no longer take their ports from other destinations",
+        )
     };
     fixes.into_iter().map(remedy).collect()
 }

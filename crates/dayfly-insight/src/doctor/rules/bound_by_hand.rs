@@ -62,7 +62,7 @@ fn of_namespace(namespace: &NamespaceEvidence) -> Option<Found> {
     }
     if namespace.bound_first.is_none() {
         found = found.remedy(
-            namespace.shell.command("dayfly doctor --only DF004 --probe"),
+            namespace.shell.dayfly("doctor --only DF004 --probe"),
             "asks the kernel which ports are really held back",
         );
     }
@@ -116,7 +116,7 @@ mod tests {
               IP_BIND_ADDRESS_NO_PORT: 200 of 200 ports are of the parity that connect() takes \
               last; 99 % sure, by the ports alone"]
         );
-        assert!(found[0].remedies[0].action.starts_with("Python: before bind()"));
+        assert!(found[0].remedies[0].action.as_str().starts_with("Python: before bind()"));
         seen.bound_first = Some(200);
         seen.blamed[0].confirmed = true;
         let found = check(&on(seen));

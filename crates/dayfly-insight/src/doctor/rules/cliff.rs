@@ -1,7 +1,7 @@
 //! A destination has used up the ports that connect() tries first.
 
 use crate::doctor::{Evidence, Found, Rule, Severity};
-use crate::why::{WHOLE_RANGE_RUN, whole_range_call};
+use crate::why::{whole_range_call, whole_range_run};
 use dayfly_ports::Protocol;
 
 pub(super) const RULE: Rule = Rule {
@@ -36,7 +36,7 @@ fn check(evidence: &Evidence) -> Vec<Found> {
                          microseconds (Linux 6.8 and later); it brings no port",
                     )
                     .remedy(
-                        WHOLE_RANGE_RUN,
+                        whole_range_run(),
                         "the same for a program that cannot be changed: start CMD so",
                     )
                     .remedy(

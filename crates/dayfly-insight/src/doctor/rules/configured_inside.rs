@@ -61,7 +61,7 @@ mod tests {
         evidence.configured.push(configured("30000-33000"));
         let found = check(&evidence);
         assert!(found[0].evidence[0].contains("configured for tcp 32768-33000"), "{found:?}");
-        assert!(found[0].remedies[0].action.ends_with("reserve 32768-33000"), "{found:?}");
+        assert!(found[0].remedies[0].action.as_str().ends_with("reserve 32768-33000"), "{found:?}");
         evidence.namespaces[0].is_host = false;
         assert!(check(&evidence).is_empty());
     }

@@ -143,7 +143,7 @@ mod tests {
         assert!(found(table(899)).is_empty());
         let full = found(table(900));
         assert!(full[0].evidence[1].starts_with("3 entries could not be made"), "{full:?}");
-        assert!(full[0].remedies[0].action.ends_with("nf_conntrack_max=2000"), "{full:?}");
+        assert!(full[0].remedies[0].action.as_str().ends_with("nf_conntrack_max=2000"), "{full:?}");
     }
 
     #[test]
@@ -178,7 +178,7 @@ mod tests {
         };
         assert!(found(nat("1024-65535", 61_000)).is_empty());
         let few = found(nat("40000-40019", 20));
-        assert!(few[0].remedies[0].action.starts_with("widen or leave out"), "{few:?}");
+        assert!(few[0].remedies[0].action.as_str().starts_with("widen or leave out"), "{few:?}");
         let full = found(nat("1024-65535", 63_868));
         assert!(full[0].evidence[0].contains("8.31 % of new connections"), "{full:?}");
     }

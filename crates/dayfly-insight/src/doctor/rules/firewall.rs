@@ -153,6 +153,9 @@ mod tests {
         let found = (EXPOSED.check)(&evidence);
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].evidence[0], "nginx (pid 71) listens on tcp 0.0.0.0:40000");
-        assert!(found[0].remedies[0].action.contains("--dport 40000 -j DROP"), "{found:?}");
+        assert!(
+            found[0].remedies[0].action.as_str().contains("--dport 40000 -j DROP"),
+            "{found:?}"
+        );
     }
 }

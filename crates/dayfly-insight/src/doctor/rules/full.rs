@@ -46,7 +46,7 @@ fn finding(namespace: &NamespaceEvidence, row: &Destination) -> Found {
     };
     found
         .remedy(
-            namespace.shell.command(&format!("dayfly why {}", row.key.remote())),
+            namespace.shell.dayfly(&format!("why {}", row.key.remote())),
             "names who holds the ports, and what helps here",
         )
         .remedy(

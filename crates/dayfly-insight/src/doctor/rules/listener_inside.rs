@@ -60,6 +60,6 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert!(found[0].evidence[0].contains("listens on [::]:50000"), "{found:?}");
         // The verb keeps what others have reserved.
-        assert_eq!(found[0].remedies[0].action, "dayfly reserve 50000");
+        assert_eq!(found[0].remedies[0].action.as_str(), "dayfly reserve 50000");
     }
 }

@@ -45,7 +45,7 @@ mod tests {
     fn the_default_is_fine() {
         assert!(check(&on(namespace(vec![]))).is_empty());
         let found = check(&on(with_range("512-65535")));
-        let action = &found[0].remedies[0].action;
+        let action = found[0].remedies[0].action.as_str();
         assert!(action.contains("dayfly set 1024-65535"), "{found:?}");
     }
 }

@@ -1,7 +1,7 @@
 //! A destination will soon have used up the ports that connect() tries first.
 
 use crate::doctor::{Evidence, Found, Rule, Severity};
-use crate::why::WHOLE_RANGE_RUN;
+use crate::why::whole_range_run;
 
 pub(super) const RULE: Rule = Rule {
     code: "DF003",
@@ -39,7 +39,7 @@ fn check(evidence: &Evidence) -> Vec<Found> {
                         format!("{} ports more, half of them before the cliff", row.usable),
                     )
                     .remedy(
-                        WHOLE_RANGE_RUN,
+                        whole_range_run(),
                         "takes the cliff away from a program that cannot be changed: start CMD so",
                     ),
             );

@@ -147,8 +147,8 @@ mod tests {
         assert!(first.starts_with("program 391 has udp 40002, a port"), "{found:?}");
         let second = &found[0].evidence[1];
         assert!(second.starts_with("status (100024), nginx (pid 71) has tcp 40001"), "{found:?}");
-        assert!(found[0].remedies[0].action.contains("[statd] port=32765"), "{found:?}");
-        assert!(found[0].remedies[1].action.contains("reserve 40002"), "{found:?}");
+        assert!(found[0].remedies[0].action.as_str().contains("[statd] port=32765"), "{found:?}");
+        assert!(found[0].remedies[1].action.as_str().contains("reserve 40002"), "{found:?}");
     }
 
     #[test]
@@ -161,10 +161,10 @@ mod tests {
         one.rpc.kept = crate::rpc::kept_ports("631\n");
         let found = low(&on(one.clone()));
         assert_eq!(found[0].evidence[0], "nginx (pid 71) listens on 853");
-        assert!(found[0].remedies[0].action.contains("printf \"853\\n\""), "{found:?}");
+        assert!(found[0].remedies[0].action.as_str().contains("printf \"853\\n\""), "{found:?}");
         one.rpc.mounts_nfs = true;
         let found = low(&on(one));
         assert_eq!(found[0].evidence.len(), 3, "{found:?}");
-        assert!(found[0].remedies[1].action.contains("sunrpc.min_resvport"), "{found:?}");
+        assert!(found[0].remedies[1].action.as_str().contains("sunrpc.min_resvport"), "{found:?}");
     }
 }

@@ -49,7 +49,8 @@ mod tests {
     fn odd_ranges_are_evened() {
         assert!(check(&on(namespace(vec![]))).is_empty());
         assert!(check(&on(with_range("40000-40000"))).is_empty());
-        let action = |range| check(&on(with_range(range)))[0].remedies[0].action.clone();
+        let action =
+            |range| check(&on(with_range(range)))[0].remedies[0].action.as_str().to_owned();
         assert!(action("32768-61000").ends_with("set 32768-61001"));
         assert!(action("1025-65535").ends_with("set 1025-65534"));
     }

@@ -29,7 +29,7 @@ fn finding(evidence: &Evidence) -> Option<Found> {
             if enforced { "enforced" } else { "permissive" }
         ))
         .remedy(
-            "ausearch -m AVC | grep name_bind",
+            host.shell.command("ausearch -m AVC | grep name_bind"),
             "shows whether a confined service was refused a port; `semanage port -l` lists the \
              labels",
         )

@@ -70,7 +70,12 @@ mod tests {
             check(&on(one))
         };
         assert_eq!(found(Some("30200-30299")), []);
-        assert!(found(None)[0].remedies[0].action.ends_with("--port-range 30200:30299"));
-        assert!(found(Some("40000-40009"))[0].remedies[0].action.contains("reserve 40000-40009"));
+        assert!(found(None)[0].remedies[0].action.as_str().ends_with("--port-range 30200:30299"));
+        assert!(
+            found(Some("40000-40009"))[0].remedies[0]
+                .action
+                .as_str()
+                .contains("reserve 40000-40009")
+        );
     }
 }

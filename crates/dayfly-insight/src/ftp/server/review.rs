@@ -6,7 +6,7 @@ use dayfly_ports::{PortSet, Protocol};
 use super::{Passive, Product, ServerConfig, WhenFull};
 use crate::Settings;
 use crate::doctor::Listening;
-use crate::why::{Remedy, Shell};
+use crate::why::{Action, Remedy, Shell};
 
 /// What a configuration is held against.
 #[derive(Clone, Copy, Debug)]
@@ -93,8 +93,8 @@ impl Issue {
         self
     }
 
-    fn remedy(mut self, action: impl Into<String>, effect: impl Into<String>) -> Self {
-        self.remedies.push(Remedy { action: action.into(), effect: effect.into() });
+    fn remedy(mut self, action: impl Into<Action>, effect: impl Into<String>) -> Self {
+        self.remedies.push(Remedy::new(action, effect));
         self
     }
 }
@@ -354,7 +354,7 @@ mod tests {
         let found = issues(&config, &around);
         assert_eq!(found[0].evidence.len(), 2, "{found:?}");
         assert!(found[0].evidence[1].starts_with("nginx (pid 7) listens on 0.0.0.0:50005"));
-        assert_eq!(found[0].remedies[0].action, "dayfly reserve 50000-50009");
+        assert_eq!(found[0].remedies[0].action.as_str(), "dayfly reserve 50000-50009");
     }
 
     #[test]
