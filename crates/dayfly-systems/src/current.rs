@@ -16,6 +16,8 @@ pub struct Current {
     pub exclusions: Vec<Exclusion>,
     /// The lowest port that needs no privilege (Linux).
     pub floor: Option<u16>,
+    /// Whether SELinux labels ports there (Linux); none if not known.
+    pub has_selinux: Option<bool>,
     /// The entries of HP-UX' nddconf; none if the text did not tell.
     pub nddconf: Option<String>,
     /// Windows' second range, that of MS-RPC; none if the text did not tell.

@@ -68,7 +68,8 @@ impl Rules for Linux {
                 "One range for IPv4 and IPv6, for TCP, UDP and SCTP. Each network namespace has its \
                  own, so containers keep theirs.",
             ));
-            if change.to.intersection(PortRange::LINUX_DEFAULT) != Some(change.to) {
+            let has_selinux = job.current.and_then(|now| now.has_selinux).unwrap_or(true);
+            if has_selinux && change.to.intersection(PortRange::LINUX_DEFAULT) != Some(change.to) {
                 remarks.push(Remark::advice(
                     "SELinux labels 32768-60999 as ephemeral_port_t; its policy does not follow a \
                      changed range.",

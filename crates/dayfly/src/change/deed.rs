@@ -132,6 +132,16 @@ impl Deed {
         }
     }
 
+    /// Whether it leaves everything as it is.
+    pub(crate) fn is_idle(&self) -> bool {
+        match self {
+            Deed::Setting { before, after, .. } => words(before) == words(after),
+            Deed::File { before, after, .. } => before == after,
+            Deed::Reserve { add, remove, .. } => add.is_empty() && remove.is_empty(),
+            Deed::Command { .. } => false,
+        }
+    }
+
     /// What is there now.
     pub(crate) fn look(&self, scene: &Scene) -> Result<Sight, HostError> {
         Ok(match self {

@@ -172,8 +172,7 @@ fn steps(host: &dyn Host, system: &'static System, plan: &Plan) -> Result<Vec<St
             // Only an undo puts anything back.
             Action::Restore(_) => continue,
         };
-        let is_idle = matches!(&deed, Deed::File { before, after, .. } if before == after);
-        if !is_idle {
+        if !deed.is_idle() {
             steps.push(Step { when: when(planned.when), deed });
         }
     }

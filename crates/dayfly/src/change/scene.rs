@@ -15,7 +15,7 @@ pub(crate) struct Scene {
     pub(crate) host: Box<dyn Host>,
     /// The network namespace whose settings are meant; none on another host.
     pub(crate) namespace: Option<Namespace>,
-    /// Why there is none, although the change was made in one.
+    /// Whether the change was made in a namespace that is no more.
     pub(crate) gone: bool,
 }
 
