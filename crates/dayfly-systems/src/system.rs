@@ -32,8 +32,8 @@ pub struct System {
     pub sockets: &'static [&'static str],
     /// Who may change it.
     pub privilege: &'static str,
-    /// How single ports are kept from being handed out; none if it cannot be done.
-    pub reserving: Option<Reserving>,
+    /// How single ports are kept from being handed out.
+    pub reserving: Reserving,
     /// What to do where this system cannot do what is asked.
     pub instead: &'static str,
     /// Which shell its commands are for.
@@ -45,11 +45,33 @@ pub struct System {
 
 /// How a system keeps single ports from being handed out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reserving {
-    /// The native name of the setting.
-    pub setting: &'static str,
-    /// Whether each protocol has a list of its own.
-    pub is_by_protocol: bool,
+pub enum Reserving {
+    /// It has a list of them.
+    List {
+        /// The native name of the setting.
+        setting: &'static str,
+        /// Whether each protocol has a list of its own.
+        is_by_protocol: bool,
+    },
+    /// It cannot.
+    Not {
+        /// What to do instead.
+        instead: &'static str,
+    },
+}
+
+impl Reserving {
+    pub(crate) const NOT: Reserving =
+        Reserving::Not { instead: "choose a range that leaves them out" };
+
+    /// The native name of the list, where there is one.
+    #[must_use]
+    pub const fn setting(self) -> Option<&'static str> {
+        match self {
+            Reserving::List { setting, .. } => Some(setting),
+            Reserving::Not { .. } => None,
+        }
+    }
 }
 
 /// What only one system, or one family of them, can say.
@@ -118,8 +140,8 @@ impl System {
     /// A warning where ports are reserved for some protocols only, and there is one list for all.
     #[must_use]
     pub fn one_list_for_all(&self, protocols: &[Protocol]) -> Option<Remark> {
-        let reserving = self.reserving?;
-        (!reserving.is_by_protocol && !protocols.is_empty()).then(|| {
+        let Reserving::List { is_by_protocol: false, .. } = self.reserving else { return None };
+        (!protocols.is_empty()).then(|| {
             Remark::warning(format!(
                 "{} has one list of reserved ports for all protocols: it changes for all of them.",
                 self.title

@@ -63,10 +63,10 @@ pub(crate) fn untold(system: &'static System, current: &Current, why: &str) -> V
         let what = format!("the range for {}", missing.join(", "));
         notes.push(Note { what, why: why.to_owned(), fix: system.read_command() });
     }
-    if let Some(reserving) = system.reserving
+    if let Some(setting) = system.reserving.setting()
         && current.reserved.is_empty()
     {
-        let what = format!("reserved ports ({})", reserving.setting);
+        let what = format!("reserved ports ({setting})");
         notes.push(Note { what, why: why.to_owned(), fix: system.read_command() });
     }
     notes

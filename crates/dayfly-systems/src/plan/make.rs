@@ -5,7 +5,7 @@ use dayfly_ports::{PortRange, PortSet, Protocol};
 use super::{Change, Job, Plan, Request};
 use crate::remark::Remark;
 use crate::services;
-use crate::{Refusal, Reserved, Severity, Slot, System};
+use crate::{Refusal, Reserved, Reserving, Severity, Slot, System};
 
 pub(crate) fn plan(system: &'static System, request: &Request<'_>) -> Result<Plan, Refusal> {
     let mut remarks = Vec::new();
@@ -47,7 +47,7 @@ pub(crate) fn plan(system: &'static System, request: &Request<'_>) -> Result<Pla
     if let Some(range) = job.changes.first().map(|change| change.to)
         && !constant
     {
-        remarks.extend(services::inside(range, system.reserving.is_some()));
+        remarks.extend(services::inside(range, system.reserving.setting().is_some()));
     }
     remarks.sort_by_key(|remark| remark.severity == Severity::Advice);
     remarks.dedup();
@@ -185,10 +185,10 @@ fn constants(
 }
 
 fn reservable(system: &'static System, ports: &PortSet) -> Result<(), Refusal> {
-    if system.reserving.is_none() {
+    if let Reserving::Not { instead } = system.reserving {
         return Err(Refusal::new(
             format!("{} cannot keep single ports from being handed out", system.title),
-            "choose a range that leaves them out",
+            instead,
         ));
     }
     named(ports, "reserve")
@@ -200,7 +200,7 @@ fn unreservable(
     request: &Request<'_>,
     ports: &PortSet,
 ) -> Result<Option<Remark>, Refusal> {
-    if system.reserving.is_none() {
+    if system.reserving.setting().is_none() {
         return Err(Refusal::new(
             format!("{} keeps no single ports from being handed out", system.title),
             "choose a range that holds them",

@@ -7,7 +7,8 @@ use crate::plan::{Change, Job};
 use crate::remark::Remark;
 use crate::system::{Rules, TCP, UDP, always};
 use crate::{
-    Action, Check, Current, ReadError, Refusal, ScriptKind, Slot, Step, System, Unit, When,
+    Action, Check, Current, ReadError, Refusal, Reserving, ScriptKind, Slot, Step, System, Unit,
+    When,
 };
 
 pub(super) static SYSTEM: System = System {
@@ -24,7 +25,7 @@ pub(super) static SYSTEM: System = System {
     reads: &["no -a"],
     sockets: &["netstat -an -f inet", "netstat -an -f inet6"],
     privilege: "root",
-    reserving: None,
+    reserving: Reserving::NOT,
     instead: "take a range above 1023",
     script: ScriptKind::Shell { awk: "awk" },
     page: include_str!("../../pages/aix.md"),

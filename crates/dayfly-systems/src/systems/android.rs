@@ -28,10 +28,10 @@ pub(super) static SYSTEM: System = System {
          /proc/sys/net/ipv4/ip_local_reserved_ports"],
     sockets: &[crate::sockets::LINUX],
     privilege: "root (adb root or su), which SELinux grants to no app",
-    reserving: Some(Reserving {
+    reserving: Reserving::List {
         setting: "net.ipv4.ip_local_reserved_ports",
         is_by_protocol: false,
-    }),
+    },
     instead: "take a range from 1024-65535",
     script: ScriptKind::Shell { awk: "awk" },
     page: include_str!("../../pages/android.md"),

@@ -2,7 +2,7 @@
 
 use crate::plan::Job;
 use crate::system::{Rules, TCP_UDP, always};
-use crate::{Current, ReadError, Refusal, ScriptKind, Slot, Step, System, Unit};
+use crate::{Current, ReadError, Refusal, Reserving, ScriptKind, Slot, Step, System, Unit};
 
 pub(super) static SYSTEM: System = System {
     name: "bsdos",
@@ -16,7 +16,7 @@ pub(super) static SYSTEM: System = System {
     reads: &["grep IPPORT_ /usr/include/netinet/in.h"],
     sockets: &["netstat -an -f inet"],
     privilege: "root",
-    reserving: None,
+    reserving: Reserving::NOT,
     instead: "build a kernel with other values of IPPORT_DYNAMIC and IPPORT_DYNAMIC_LAST in \
               netinet/in.h, or let the program bind a port of its own before it connects",
     script: ScriptKind::Shell { awk: "awk" },

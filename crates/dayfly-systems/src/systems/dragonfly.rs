@@ -8,7 +8,7 @@ use super::{clamped, freebsd, sysctl};
 use crate::plan::Job;
 use crate::remark::Remark;
 use crate::system::{Rules, TCP_UDP, always};
-use crate::{Class, Current, ReadError, Refusal, ScriptKind, Slot, Step, System, Unit};
+use crate::{Class, Current, ReadError, Refusal, Reserving, ScriptKind, Slot, Step, System, Unit};
 
 pub(super) static SYSTEM: System = System {
     name: "dragonfly",
@@ -42,7 +42,7 @@ pub(super) static SYSTEM: System = System {
     reads: &["sysctl net.inet.ip.portrange"],
     sockets: &["netstat -anW -p tcp", "netstat -anW -p udp"],
     privilege: "root",
-    reserving: None,
+    reserving: Reserving::NOT,
     instead: "the default and high classes take 1024-65535, the low class 1-1023",
     script: ScriptKind::Shell { awk: "awk" },
     page: include_str!("../../pages/dragonfly.md"),

@@ -12,8 +12,8 @@ use crate::plan::Job;
 use crate::remark::Remark;
 use crate::system::{Rules, TCP, UDP, always, span};
 use crate::{
-    Action, Alternative, Check, Current, Edit, ReadError, Refusal, ScriptKind, Slot, Step, System,
-    Unit, When,
+    Action, Alternative, Check, Current, Edit, ReadError, Refusal, Reserving, ScriptKind, Slot,
+    Step, System, Unit, When,
 };
 
 pub(super) static SYSTEM: System = System {
@@ -36,7 +36,7 @@ pub(super) static SYSTEM: System = System {
     ],
     sockets: &["netstat -an -f inet", "netstat -an -f inet6"],
     privilege: "root",
-    reserving: None,
+    reserving: Reserving::NOT,
     instead: "take a range from 1024-65535",
     script: ScriptKind::Shell { awk: "awk" },
     page: include_str!("../../pages/hpux.md"),

@@ -14,7 +14,8 @@ use crate::read::port;
 use crate::remark::Remark;
 use crate::system::{Rules, SCTP, TCP, UDP, always, span};
 use crate::{
-    Action, Check, Current, Found, ReadError, Refusal, ScriptKind, Slot, Step, System, Unit, When,
+    Action, Check, Current, Found, ReadError, Refusal, Reserving, ScriptKind, Slot, Step, System,
+    Unit, When,
 };
 
 pub(super) static SYSTEM: System = System {
@@ -36,13 +37,19 @@ pub(super) static SYSTEM: System = System {
     ],
     sockets: &["netstat -an -f inet", "netstat -an -f inet6"],
     privilege: "root, or the profile \"Network Management\"",
-    reserving: None,
+    reserving: Reserving::Not { instead: INSTEAD_OF_RESERVING },
     instead: "take a range from 1024-65535, and drop --persist where only the next boot was meant: \
               ipadm always changes the running system too",
     script: ScriptKind::Shell { awk: "nawk" },
     page: include_str!("../../pages/illumos.md"),
     rules: &Illumos,
 };
+
+/// `tcp_update_next_port` in `tcp_bind.c` passes over extra privileged ports; there is room for 64
+/// (`TCP_NUM_EPRIV_PORTS`).
+const INSTEAD_OF_RESERVING: &str = "choose a range that leaves them out; or, for a few ports of \
+     root's services: ipadm set-prop -p extra_priv_ports+=PORT tcp. None but root can bind such a \
+     port, and no connection is handed it";
 
 #[derive(Debug)]
 struct Illumos;

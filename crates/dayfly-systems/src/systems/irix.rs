@@ -2,7 +2,7 @@
 
 use super::bsdos::Constants;
 use crate::system::{TCP_UDP, always};
-use crate::{ScriptKind, Slot, System, Unit};
+use crate::{Reserving, ScriptKind, Slot, System, Unit};
 
 pub(super) static SYSTEM: System = System {
     name: "irix",
@@ -17,7 +17,7 @@ pub(super) static SYSTEM: System = System {
     reads: &["grep IPPORT_ /usr/include/netinet/in.h"],
     sockets: &["netstat -an -f inet"],
     privilege: "root",
-    reserving: None,
+    reserving: Reserving::NOT,
     instead: "no systune group holds it: open 1024-65535 in firewalls in front of IRIX, or let the \
               program bind a port of its own before it connects",
     script: ScriptKind::Shell { awk: "awk" },

@@ -31,7 +31,7 @@ pub(super) static SYSTEM: System = System {
          net.ipv4.ip_unprivileged_port_start"],
     sockets: &[crate::sockets::LINUX],
     privilege: "root (CAP_NET_ADMIN in the network namespace)",
-    reserving: Some(Reserving { setting: RESERVED, is_by_protocol: false }),
+    reserving: Reserving::List { setting: RESERVED, is_by_protocol: false },
     instead: "take a range from 1024-65535, or lower net.ipv4.ip_unprivileged_port_start first",
     script: ScriptKind::Shell { awk: "awk" },
     page: include_str!("../../pages/linux.md"),

@@ -9,7 +9,8 @@ use crate::plan::Job;
 use crate::remark::Remark;
 use crate::system::{Rules, TCP_UDP, always};
 use crate::{
-    Action, Check, Class, Current, ReadError, Refusal, ScriptKind, Slot, Step, System, Unit, When,
+    Action, Check, Class, Current, ReadError, Refusal, Reserving, ScriptKind, Slot, Step, System,
+    Unit, When,
 };
 
 pub(super) static SYSTEM: System = System {
@@ -44,7 +45,7 @@ pub(super) static SYSTEM: System = System {
     reads: &["sysctl net.inet.ip.portrange"],
     sockets: &["netstat -anW -p tcp", "netstat -anW -p udp"],
     privilege: "root (sudo)",
-    reserving: None,
+    reserving: Reserving::NOT,
     instead: "the default and high classes take 1024-65535, the low class 1-1023",
     script: ScriptKind::Shell { awk: "awk" },
     page: include_str!("../../pages/macos.md"),

@@ -8,7 +8,9 @@ use super::{bounded, sysctl};
 use crate::plan::Job;
 use crate::remark::Remark;
 use crate::system::{Rules, TCP_UDP, always, span};
-use crate::{Class, Current, Family, ReadError, Refusal, ScriptKind, Slot, Step, System, Unit};
+use crate::{
+    Class, Current, Family, ReadError, Refusal, Reserving, ScriptKind, Slot, Step, System, Unit,
+};
 
 pub(super) static SYSTEM: System = System {
     name: "netbsd",
@@ -57,7 +59,7 @@ pub(super) static SYSTEM: System = System {
     ],
     sockets: &["netstat -anv -f inet", "netstat -anv -f inet6"],
     privilege: "root",
-    reserving: None,
+    reserving: Reserving::NOT,
     instead: "take two ports or more from 1024-65535; the low class takes 600-1023",
     script: ScriptKind::Shell { awk: "awk" },
     page: include_str!("../../pages/netbsd.md"),

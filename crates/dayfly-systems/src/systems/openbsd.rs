@@ -40,10 +40,10 @@ pub(super) static SYSTEM: System = System {
     ],
     sockets: &["netstat -anv -f inet", "netstat -anv -f inet6"],
     privilege: "root",
-    reserving: Some(Reserving {
+    reserving: Reserving::List {
         setting: "net.inet.tcp.baddynamic, net.inet.udp.baddynamic",
         is_by_protocol: true,
-    }),
+    },
     instead: "begin at 1024 or above; the low class is built into the kernel",
     script: ScriptKind::Shell { awk: "awk" },
     page: include_str!("../../pages/openbsd.md"),

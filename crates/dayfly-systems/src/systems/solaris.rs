@@ -11,7 +11,9 @@ use crate::plan::Job;
 use crate::remark::Remark;
 use crate::smf;
 use crate::system::{Rules, SCTP, TCP, UDP, always, span};
-use crate::{Alternative, Current, ReadError, Refusal, ScriptKind, Slot, Step, System, Unit};
+use crate::{
+    Alternative, Current, ReadError, Refusal, Reserving, ScriptKind, Slot, Step, System, Unit,
+};
 
 pub(super) static SYSTEM: System = System {
     name: "solaris",
@@ -37,12 +39,18 @@ pub(super) static SYSTEM: System = System {
     ],
     sockets: &["netstat -an -f inet", "netstat -an -f inet6"],
     privilege: "root",
-    reserving: None,
+    reserving: Reserving::Not { instead: INSTEAD_OF_RESERVING },
     instead: "take a range from 1024-65535",
     script: ScriptKind::Shell { awk: "nawk" },
     page: include_str!("../../pages/solaris.md"),
     rules: &Solaris,
 };
+
+/// `tcp_update_next_port` in `tcp_bind.c` passes over extra privileged ports; there is room for 64
+/// (`TCP_NUM_EPRIV_PORTS`).
+const INSTEAD_OF_RESERVING: &str = "choose a range that leaves them out; or, for a few ports of \
+     root's services: ndd -set /dev/tcp tcp_extra_priv_ports_add PORT. None but root can bind such a \
+     port, and no connection is handed it";
 
 const SCRIPT: &str = "/etc/init.d/ephemports";
 

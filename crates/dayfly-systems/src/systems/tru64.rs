@@ -8,7 +8,8 @@ use crate::plan::{Change, Job};
 use crate::remark::Remark;
 use crate::system::{Rules, TCP_UDP, always};
 use crate::{
-    Action, Check, Current, Found, ReadError, Refusal, ScriptKind, Slot, Step, System, Unit, When,
+    Action, Check, Current, Found, ReadError, Refusal, Reserving, ScriptKind, Slot, Step, System,
+    Unit, When,
 };
 
 pub(super) static SYSTEM: System = System {
@@ -30,7 +31,7 @@ pub(super) static SYSTEM: System = System {
     ],
     sockets: &["netstat -an -f inet", "netstat -an -f inet6"],
     privilege: "root",
-    reserving: None,
+    reserving: Reserving::NOT,
     instead: "take a range from 1024-65535",
     script: ScriptKind::Shell { awk: "awk" },
     page: include_str!("../../pages/tru64.md"),

@@ -38,10 +38,10 @@ pub(super) static SYSTEM: System = System {
     ],
     sockets: &["netstat -anq || netstat -an"],
     privilege: "an administrator (an elevated prompt)",
-    reserving: Some(Reserving {
+    reserving: Reserving::List {
         setting: "netsh int ipv4 add excludedportrange",
         is_by_protocol: true,
-    }),
+    },
     instead: "take at least 255 ports, beginning at 1025 or above",
     script: ScriptKind::Batch,
     page: include_str!("../../pages/windows.md"),

@@ -25,7 +25,7 @@ pub(super) static SYSTEM: System = System {
     reads: &[r"reg query HKLM\SYSTEM\CurrentControlSet\Services\Tcpip\Parameters"],
     sockets: &["netstat -an"],
     privilege: "an administrator",
-    reserving: Some(Reserving { setting: "ReservedPorts (REG_MULTI_SZ)", is_by_protocol: false }),
+    reserving: Reserving::List { setting: "ReservedPorts (REG_MULTI_SZ)", is_by_protocol: false },
     instead: "only the top can be set, from 5000 to 65534: ask for 1024-65534. To keep low ports \
               out, reserve them: --reserve 1024-49151 writes ReservedPorts, which some report not \
               to work",

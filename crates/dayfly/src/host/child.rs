@@ -16,8 +16,8 @@ use super::Output;
 /// No command that is run prints as much; who does is stopped, and not listened to.
 const MOST: usize = 256 << 20;
 
-/// How long what a command left running may hold its output open.
-const GRACE: Duration = Duration::from_millis(200);
+/// How long what a command left running may hold its output open without a word.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// Why there is no [`Output`].
 #[derive(Debug)]
@@ -113,6 +113,9 @@ fn collect(events: &Receiver<Event>, limit: Duration) -> Result<(Vec<u8>, Vec<u8
                 all.extend_from_slice(&bytes);
                 if all.len() > MOST {
                     return Err(ChildError::Flood);
+                }
+                if exited {
+                    deadline = Instant::now() + GRACE;
                 }
             }
             Ok(Event::End) => open -= 1,

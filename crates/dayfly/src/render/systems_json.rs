@@ -117,7 +117,7 @@ fn object(system: &'static System) -> SystemObject {
         sockets: system.sockets,
         persists_in: system.persists_in,
         privilege: system.privilege,
-        reserving: system.reserving.map(|reserving| reserving.setting),
+        reserving: system.reserving.setting(),
         instead: system.instead,
     }
 }
