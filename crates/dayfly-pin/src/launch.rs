@@ -11,23 +11,24 @@
 //! when a daemon leaves its parents behind.
 //!
 //! Filter and listener are made by the program's process just before it becomes the program. At
-//! that moment it shares its descriptors with the supervisor, so nothing has to be handed over.
+//! that moment it shares its descriptors and its memory with the supervisor, so nothing has to be
+//! handed over.
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use dayfly_ports::Port;
-use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::Pid;
 
 use crate::bpf::attachment::{Attachment, Tap};
 use crate::choose::timestamps;
 use crate::error::Error;
+use crate::newborn;
 use crate::pin::{Pin, Via, Wish};
 use crate::pinned::{Log, Pinned};
 use crate::seccomp::decide::Decider;
@@ -182,87 +183,41 @@ fn start_filtered(
     birth: &OwnedFd,
     signals: &Signals,
 ) -> Result<(Pid, Listener), Option<Errno>> {
-    let (ready, ready_end) = pipe_with(PipeFlags::CLOEXEC)?;
     // Without it daemons leave the supervisor's family, which only Yama minds.
     let _ = rustix::process::set_child_subreaper(Pid::from_raw(1));
-    #[expect(unsafe_code, reason = "clone(2) has no safe wrapper")]
-    // SAFETY: without CLONE_VM this is fork(2), in a process of one thread; the descriptors that
-    // are shared are touched by one side only until the other has stopped sharing.
-    let program = checked(unsafe {
-        libc::syscall(libc::SYS_clone, libc::CLONE_FILES | libc::SIGCHLD, 0, 0, 0, 0)
-    })?;
-    if program == 0 {
+    let mut listener = None;
+    let program = newborn::start(|| {
         signals.restore();
-        become_program(command, filter, birth, &ready_end);
-    }
-    let program = Pid::from_raw(program as i32).ok_or(Errno::SRCH)?;
-    let handle = pidfd_open(program, PidfdFlags::empty())?;
-    // This side holds a write end too: wait for the number or for the end of the process.
-    let mut sources = [PollFd::new(&ready, PollFlags::IN), PollFd::new(&handle, PollFlags::IN)];
-    while poll(&mut sources, None) == Err(Errno::INTR) {}
-    if !sources[0].revents().contains(PollFlags::IN) {
-        return Err(None);
-    }
-    let mut number = [0; 4];
-    rustix::io::read(&ready, &mut number)?;
+        become_program(command, filter, birth, &mut listener);
+    })?;
+    let Some(number) = listener else { return Err(None) };
     #[expect(unsafe_code, reason = "the descriptor was made by a process that shared its table")]
     // SAFETY: the program's process has made it in the common table and has left the table.
-    let listener = unsafe { OwnedFd::from_raw_fd(i32::from_ne_bytes(number)) };
+    let listener = unsafe { OwnedFd::from_raw_fd(number) };
     Ok((program, Listener::adopt(listener)))
 }
 
-/// `struct clone_args` (clone3(2), since 5.7 with a cgroup).
-#[derive(Default)]
-#[repr(C)]
-struct CloneArguments {
-    flags: u64,
-    handle: u64,
-    child: u64,
-    parent: u64,
-    exit_signal: u64,
-    stack: [u64; 2],
-    thread_storage: u64,
-    numbers: [u64; 2],
-    group: u64,
-}
-
-/// `CLONE_INTO_CGROUP` (`include/uapi/linux/sched.h`).
-const INTO_GROUP: u64 = 1 << 33;
-
-/// Starts the program as one that was never outside of its cgroup. Moving a process there takes ten
-/// milliseconds.
+/// Starts the program in its cgroup.
 fn start_in_group(
     command: &mut Command,
     attachment: Attachment,
     birth: &OwnedFd,
     signals: &Signals,
 ) -> Result<(Pid, Guard), Option<Errno>> {
-    let arguments = CloneArguments {
-        flags: INTO_GROUP,
-        exit_signal: libc::SIGCHLD as u64,
-        group: attachment.group.folder.as_raw_fd() as u64,
-        ..CloneArguments::default()
-    };
-    #[expect(unsafe_code, reason = "clone3(2) has no safe wrapper")]
-    // SAFETY: without CLONE_VM this is fork(2), in a process of one thread; the arguments are as
-    // long as is said.
-    let program = checked(unsafe {
-        libc::syscall(libc::SYS_clone3, &raw const arguments, size_of_val(&arguments))
-    })?;
-    if program == 0 {
+    let program = newborn::start_in_group(attachment.group.folder.as_fd(), || {
         signals.restore();
         run(command, birth);
-    }
-    let program = Pid::from_raw(program as i32).ok_or(Errno::SRCH)?;
+    })?;
     Ok((program, Guard::Group(attachment)))
 }
 
-/// The program's process, before it is the program.
+/// The program's process, before it is the program. Leaves the listener's number in the memory that
+/// it shares with the supervisor.
 fn become_program(
     command: &mut Command,
     filter: &[libc::sock_filter],
     birth: &OwnedFd,
-    ready: &OwnedFd,
+    number: &mut Option<RawFd>,
 ) -> ! {
     let listener = match Listener::install(filter) {
         Ok(listener) => listener,
@@ -278,8 +233,7 @@ fn become_program(
         write_record(birth, NOT_FILTERED, error.raw_os_error() as u32);
         exit(1);
     }
-    let number = std::os::fd::AsFd::as_fd(&listener).as_raw_fd();
-    let _ = rustix::io::write(ready, &number.to_ne_bytes());
+    *number = Some(listener.as_fd().as_raw_fd());
     run(command, birth)
 }
 

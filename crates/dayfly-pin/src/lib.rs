@@ -32,6 +32,7 @@ mod choose;
 mod error;
 mod event;
 mod launch;
+mod newborn;
 mod pin;
 mod pinned;
 mod seccomp;

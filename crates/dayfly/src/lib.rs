@@ -39,6 +39,7 @@ use clap::Parser;
 use crate::args::{Cli, Verb};
 use crate::change::args::GuardArgs;
 use crate::error::Failure;
+use crate::run::args::RunArgs;
 
 /// The names and meanings of everything that `--json` prints are described in `docs/json.md`.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -48,6 +49,9 @@ pub const SCHEMA_VERSION: u32 = 1;
 pub fn run() -> ExitCode {
     if let Some(guard) = GuardArgs::of_process() {
         return ended(change::guard(&guard).map(|()| ExitCode::SUCCESS));
+    }
+    if let Some(args) = RunArgs::of_process() {
+        return run::run(&args);
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

@@ -98,6 +98,11 @@ impl Assembler {
         self.push(0x57, to, R(0), 0, value);
     }
 
+    /// Unsigned, all 64 bits.
+    pub(crate) fn remainder(&mut self, of: R, divisor: i32) {
+        self.push(0x97, of, R(0), 0, divisor);
+    }
+
     pub(crate) fn shift_left(&mut self, to: R, bits: i32) {
         self.push(0x67, to, R(0), 0, bits);
     }
@@ -168,8 +173,13 @@ impl Assembler {
     }
 
     /// Unsigned, all 64 bits.
-    pub(crate) fn if_below(&mut self, register: R, value: i32, to: Label) {
-        self.jump_with(0xa5, register, R(0), value, to);
+    pub(crate) fn if_not_below(&mut self, register: R, value: i32, to: Label) {
+        self.jump_with(0x35, register, R(0), value, to);
+    }
+
+    /// Unsigned, all 64 bits.
+    pub(crate) fn if_not_below_register(&mut self, one: R, other: R, to: Label) {
+        self.jump_with(0x3d, one, other, 0, to);
     }
 
     /// `may_goto` (since 6.9): jumps after eight million passes at the latest, which is what makes a

@@ -1,12 +1,14 @@
 //! Programs, maps and cgroup of one pinned command.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::panic::resume_unwind;
+use std::thread;
 
 use super::group::Group;
 use super::kernel::{self, INET4_CONNECT, INET6_CONNECT};
 use super::program::{self, Family, Recipe};
 use super::ring::Ring;
+use super::{own, table};
 use crate::error::Error;
 use crate::pin::{Pin, Wish};
 
@@ -14,8 +16,8 @@ use crate::pin::{Pin, Wish};
 const FEW: u32 = 1 << 16;
 const MANY: u32 = 1 << 20;
 
-/// More addresses of this host are not looked through.
-const MOST_OWN: usize = 16;
+/// Enough for a thread that assembles a program.
+const STACK: usize = 1 << 17;
 
 /// What keeps the programs attached.
 #[derive(Debug)]
@@ -29,7 +31,7 @@ pub(crate) struct Attachment {
 #[derive(Debug)]
 pub(crate) struct Tap {
     pub(crate) ring: Ring,
-    ports: OwnedFd,
+    table: OwnedFd,
     length: usize,
 }
 
@@ -39,11 +41,26 @@ impl Attachment {
         if let Some(what) = beyond(pin) {
             return Err(Error::BpfCannot(what));
         }
-        let group = Group::make()?;
-        match fill(pin, ports, &group) {
-            Ok((links, tap)) => Ok((Attachment { group, links }, tap)),
+        let value = table::value_of(ports, &own::addresses(), pin.address);
+        let table = kernel::value_map(&value)?;
+        let size = if pin.report { MANY } else { FEW };
+        let events = kernel::ring(size)?;
+        let recipe = Recipe {
+            table: table.as_raw_fd(),
+            events: events.as_raw_fd(),
+            count: ports.len() as u32,
+            address: pin.address,
+            destinations: &pin.destinations,
+            udp: pin.udp,
+            strict: pin.strict,
+            report: pin.report,
+        };
+        let attachment = attach(&recipe)?;
+        let failed = |error| Error::Bpf { doing: "the BPF ring buffer cannot be mapped", error };
+        match Ring::open(events, size as usize).map_err(failed) {
+            Ok(ring) => Ok((attachment, Tap { ring, table, length: value.len() })),
             Err(error) => {
-                group.remove();
+                attachment.group.remove();
                 Err(error)
             }
         }
@@ -53,7 +70,7 @@ impl Attachment {
 impl Tap {
     /// How many events found the ring buffer full.
     pub(crate) fn lost(&self) -> u32 {
-        kernel::value_in(&self.ports, self.length).map_or(0, |value| program::lost_in(&value))
+        kernel::value_in(&self.table, self.length).map_or(0, |value| table::lost_in(&value))
     }
 }
 
@@ -68,74 +85,40 @@ fn beyond(pin: &Pin) -> Option<&'static str> {
     }
 }
 
-fn fill(pin: &Pin, ports: &[u16], group: &Group) -> Result<([OwnedFd; 2], Tap), Error> {
-    let value = program::value_of(ports);
-    let map = kernel::value_map(&value)?;
-    let size = if pin.report { MANY } else { FEW };
-    let events = kernel::ring(size)?;
-    let own = own_addresses();
-    let recipe = Recipe {
-        ports: map.as_raw_fd(),
-        count: ports.len() as u32,
-        events: events.as_raw_fd(),
-        address: pin.address,
-        destinations: &pin.destinations,
-        own: &own,
-        udp: pin.udp,
-        strict: pin.strict,
-        report: pin.report,
-    };
-    let link = |family, attach| {
-        let program = kernel::load(&program::assemble(family, &recipe), attach)?;
-        kernel::attach(&program, &group.folder, attach)
-    };
-    let links = [link(Family::V4, INET4_CONNECT)?, link(Family::V6, INET6_CONNECT)?];
-    let failed = |error| Error::Bpf { doing: "the BPF ring buffer cannot be mapped", error };
-    let ring = Ring::open(events, size as usize).map_err(failed)?;
-    Ok((links, Tap { ring, ports: map, length: value.len() }))
-}
-
-/// Addresses of this network namespace's interfaces (getifaddrs(3)).
-#[expect(unsafe_code, reason = "getifaddrs(3) has no safe wrapper")]
-pub(crate) fn own_addresses() -> Vec<IpAddr> {
-    let mut found = Vec::new();
-    let mut list: *mut libc::ifaddrs = std::ptr::null_mut();
-    // SAFETY: the list is followed until its end and given back once; an address is read as the
-    // kind that its family says.
-    unsafe {
-        if libc::getifaddrs(&raw mut list) != 0 {
-            return found;
-        }
-        let mut at = list;
-        while !at.is_null() && found.len() < MOST_OWN {
-            let address = (*at).ifa_addr;
-            if !address.is_null() {
-                match i32::from((*address).sa_family) {
-                    libc::AF_INET => {
-                        let address = &*address.cast::<libc::sockaddr_in>();
-                        let octets = address.sin_addr.s_addr.to_ne_bytes();
-                        found.push(IpAddr::V4(Ipv4Addr::from(octets)));
-                    }
-                    libc::AF_INET6 => {
-                        let address = &*address.cast::<libc::sockaddr_in6>();
-                        found.push(IpAddr::V6(Ipv6Addr::from(address.sin6_addr.s6_addr)));
-                    }
-                    _ => {}
-                }
+/// Makes the cgroup and attaches the programs to it. Most of the time goes to the kernel's verifier,
+/// which works for two at once.
+fn attach(recipe: &Recipe<'_>) -> Result<Attachment, Error> {
+    let load = |family, kind| kernel::load(&program::assemble(family, recipe), kind);
+    let v6 = || load(Family::V6, INET6_CONNECT);
+    thread::scope(|scope| {
+        let helper = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, v6);
+        let group = Group::make()?;
+        let v4 = load(Family::V4, INET4_CONNECT);
+        let v6 = match helper {
+            Ok(helper) => helper.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            Err(_) => v6(),
+        };
+        let link =
+            |program: Result<OwnedFd, Error>, kind| kernel::attach(&program?, &group.folder, kind);
+        let links = link(v4, INET4_CONNECT).and_then(|first| Ok([first, link(v6, INET6_CONNECT)?]));
+        match links {
+            Ok(links) => Ok(Attachment { group, links }),
+            Err(error) => {
+                group.remove();
+                Err(error)
             }
-            at = (*at).ifa_next;
         }
-        libc::freeifaddrs(list);
-    }
-    found
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use dayfly_ports::{Port, PortRange};
 
     use super::*;
-    use crate::bpf::kernel::complaint;
+    use crate::bpf::kernel::words_of_verifier;
 
     /// Every program that can be assembled passes the kernel's verifier.
     #[test]
@@ -146,7 +129,7 @@ mod tests {
         let v6: IpAddr = "::1".parse().unwrap();
         for count in [0, 1, 7, 1000, 65535] {
             let ports: Vec<u16> = (0..count).map(|port| port as u16 + 1).collect();
-            let map = kernel::value_map(&program::value_of(&ports)).unwrap();
+            let map = kernel::value_map(&table::value_of(&ports, &[], None)).unwrap();
             for bits in 0..48 {
                 let set = |bit: u32| bits >> bit & 1 == 1;
                 let range = PortRange::single(Port::new(1));
@@ -155,12 +138,11 @@ mod tests {
                     pin = pin.destination(v4, None).destination(v6, Some(Port::new(443)));
                 }
                 let recipe = Recipe {
-                    ports: map.as_raw_fd(),
-                    count,
+                    table: map.as_raw_fd(),
                     events: events.as_raw_fd(),
+                    count,
                     address: [None, Some(v4), Some(v6)][bits as usize >> 4],
                     destinations: &pin.destinations,
-                    own: &[v4, v6, "10.0.0.1".parse().unwrap()],
                     udp: pin.udp,
                     strict: pin.strict,
                     report: pin.report,
@@ -168,10 +150,36 @@ mod tests {
                 for (family, attach) in [(Family::V4, INET4_CONNECT), (Family::V6, INET6_CONNECT)] {
                     let program = program::assemble(family, &recipe);
                     if let Err(error) = kernel::load(&program, attach) {
-                        panic!("{error}: {family:?} {recipe:?}\n{}", complaint(&program, attach));
+                        let words = words_of_verifier(&program, attach, 1);
+                        panic!("{error}: {family:?} {recipe:?}\n{words}");
                     }
                 }
             }
+        }
+    }
+
+    /// Every start waits for it, about a microsecond for each instruction. A loop whose passes differ
+    /// for the verifier is gone through many times, and nothing else would tell.
+    #[test]
+    fn the_verifier_has_little_to_do() {
+        dayfly_testkit::privileged!();
+        let events = kernel::ring(FEW).unwrap();
+        let table = kernel::value_map(&table::value_of(&[1; 1000], &[], None)).unwrap();
+        for (family, attach) in [(Family::V4, INET4_CONNECT), (Family::V6, INET6_CONNECT)] {
+            let recipe = Recipe {
+                table: table.as_raw_fd(),
+                events: events.as_raw_fd(),
+                count: 1000,
+                address: None,
+                destinations: &[],
+                udp: false,
+                strict: false,
+                report: false,
+            };
+            let words = words_of_verifier(&program::assemble(family, &recipe), attach, 4);
+            let (_, rest) = words.split_once("processed ").expect(&words);
+            let instructions: u32 = rest.split(' ').next().unwrap().parse().unwrap();
+            assert!(instructions <= 800, "{family:?}: {words}");
         }
     }
 }

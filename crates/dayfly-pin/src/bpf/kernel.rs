@@ -57,16 +57,17 @@ pub(crate) fn load(program: &[Instruction], attach: u32) -> Result<OwnedFd, Erro
     attributes.descriptor(PROG_LOAD).map_err(|error| Error::Bpf { doing, error })
 }
 
-/// What the verifier says to a program, for tests.
+/// What the verifier says to a program, for tests. Level 1: what is wrong with it; 4: how much work
+/// it was.
 #[cfg(test)]
-pub(crate) fn complaint(program: &[Instruction], attach: u32) -> String {
+pub(crate) fn words_of_verifier(program: &[Instruction], attach: u32, level: u32) -> String {
     let mut text = vec![0_u8; 1 << 22];
     let mut attributes = Attributes::default();
     attributes.word(0, CGROUP_SOCK_ADDR);
     attributes.word(4, program.len() as u32);
     attributes.double(8, program.as_ptr() as u64);
     attributes.double(16, c"GPL".as_ptr() as u64);
-    attributes.word(24, 1);
+    attributes.word(24, level);
     attributes.word(28, text.len() as u32);
     attributes.double(32, text.as_mut_ptr() as u64);
     attributes.word(68, attach);

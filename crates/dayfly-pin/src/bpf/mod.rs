@@ -5,6 +5,8 @@
 //! |---|---|
 //! | [`assembler`] | instructions and labels |
 //! | [`program`] | the programs for IPv4 and IPv6 |
+//! | [`table`] | the ports and addresses that they look up |
+//! | [`own`] | the addresses of this host |
 //! | [`kernel`] | bpf(2) |
 //! | [`group`] | the cgroup |
 //! | [`ring`] | events from the kernel |
@@ -14,5 +16,7 @@ pub(crate) mod assembler;
 pub(crate) mod attachment;
 pub(crate) mod group;
 pub(crate) mod kernel;
+mod own;
 pub(crate) mod program;
 pub(crate) mod ring;
+mod table;

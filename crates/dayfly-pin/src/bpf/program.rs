@@ -2,53 +2,36 @@
 //!
 //! In words: unless the protocol or the destination is another, or the program has bound the socket
 //! itself, go through the ports from where the last one was found. First without `SO_REUSEADDR`,
-//! which succeeds only on a port that nobody has. If there is none, with it, passing over ports that
-//! have a live connection between the same two ends. It is what `choose` does for seccomp.
+//! which succeeds only on a port that nobody has. If there is none, once more with it, passing over
+//! ports that have a live connection between the same two ends. It is what `choose` does for seccomp.
+//!
+//! The start of every pinned command waits for the kernel's verifier, which costs about a microsecond
+//! for each instruction on each way through the program. So there is one loop for both rounds, lists
+//! are gone through in loops as well, and what one way leaves behind differs from what another does
+//! only in values that the verifier does not follow: it takes for the same what it does not follow.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::RawFd;
 
 use super::assembler::{Assembler, FRAME, Instruction, Label, R, Width};
+use super::table;
 use crate::event::{MISSED, PINNED, RECORD, REFUSED};
 use crate::pin::Destination;
 
 /// What the programs are made from.
 #[derive(Debug)]
 pub(crate) struct Recipe<'a> {
-    /// The array map with the ports; see [`value_of`].
-    pub(crate) ports: RawFd,
-    /// How many there are; 0: any port, only the address is fixed.
-    pub(crate) count: u32,
+    /// The array map with ports and addresses; see [`table`].
+    pub(crate) table: RawFd,
     /// The ring buffer for events.
     pub(crate) events: RawFd,
+    /// How many ports there are; 0: any port, only the address is fixed.
+    pub(crate) count: u32,
     pub(crate) address: Option<IpAddr>,
     pub(crate) destinations: &'a [Destination],
-    /// Addresses of this host.
-    pub(crate) own: &'a [IpAddr],
     pub(crate) udp: bool,
     pub(crate) strict: bool,
     pub(crate) report: bool,
-}
-
-// The value of the map: the place reached, events lost, the number of ports, the ports.
-const NEXT: i16 = 0;
-const LOST_EVENTS: i16 = 4;
-const COUNT: i16 = 8;
-const PORTS: i16 = 16;
-
-/// The value of the map for these ports.
-pub(crate) fn value_of(ports: &[u16]) -> Vec<u8> {
-    let mut value = vec![0; PORTS as usize];
-    value[COUNT as usize..][..4].copy_from_slice(&(ports.len() as u32).to_ne_bytes());
-    value.extend(ports.iter().flat_map(|port| port.to_ne_bytes()));
-    value.resize(value.len().next_multiple_of(8), 0);
-    value
-}
-
-/// How many events were lost, from the value of the map.
-pub(crate) fn lost_in(value: &[u8]) -> u32 {
-    let at = LOST_EVENTS as usize;
-    u32::from_ne_bytes([value[at], value[at + 1], value[at + 2], value[at + 3]])
 }
 
 // `struct bpf_sock_addr` and `struct bpf_sock` (`include/uapi/linux/bpf.h`).
@@ -72,26 +55,27 @@ const SETSOCKOPT: i32 = 49;
 const BIND: i32 = 64;
 const SK_LOOKUP_TCP: i32 = 84;
 const SK_RELEASE: i32 = 86;
-const RINGBUF_OUTPUT: i32 = 130;
+const RINGBUF_RESERVE: i32 = 131;
+const RINGBUF_SUBMIT: i32 = 132;
 const SET_RETVAL: i32 = 187;
 
-// The stack.
-const EVENT: i16 = -80;
-const PLACE: i16 = -112;
-const TUPLE: i16 = -152;
-const NUMBER: i16 = -160;
-const HERE: i16 = -168;
-
-// Fields of the event's record (`event::Event::to_record`).
-const EVENT_CAUSE: i16 = EVENT + 1;
-const EVENT_DETAIL: i16 = EVENT + 4;
-const EVENT_PORT: i16 = EVENT + 12;
-const EVENT_DESTINATION: i16 = EVENT + 16;
-const EVENT_SOURCE: i16 = EVENT + 32;
+// The stack. The verifier keeps no values of what does not begin at a multiple of eight.
+const NUMBER: i16 = -4;
+const CAUSE: i16 = -5;
+const HERE: i16 = -6;
+const DETAIL: i16 = -12;
+/// A `sockaddr_in` or `sockaddr_in6`.
+const PLACE: i16 = -48;
+const PLACE_PORT: i16 = PLACE + 2;
+/// A `struct bpf_sock_tuple`.
+const TUPLE: i16 = -88;
 
 const CONTEXT: R = R(6);
+/// What is looked at: the socket, a place in a list, an event.
 const AT: R = R(7);
-const VALUE: R = R(8);
+/// The value of the table's map.
+const TABLE: R = R(8);
+/// Attempts left.
 const LEFT: R = R(9);
 
 /// Which of the two programs.
@@ -126,18 +110,17 @@ impl Writer<'_> {
             Ends { found: self.asm.label(), missed: self.asm.label(), failed: self.asm.label() };
         self.asm.copy(CONTEXT, R(1));
         self.only_wanted(allow);
-        for at in (0..RECORD as i16).step_by(8) {
-            self.asm.store_value(Width::Double, FRAME, EVENT + at, 0);
-        }
+        self.asm.map_value(TABLE, self.recipe.table);
+        self.nothing_yet();
         self.address(ends.missed);
-        self.asm.map_value(VALUE, self.recipe.ports);
         if self.recipe.count == 0 {
             self.bind();
-            self.asm.if_equal(R(0), 0, allow);
+            self.asm.if_equal(R(0), 0, ends.found);
             self.asm.jump(ends.failed);
         } else {
+            self.begin_tuple();
             self.note_here();
-            self.choose(&ends);
+            self.attempts(&ends);
         }
         self.found(&ends, allow);
         self.failed(&ends);
@@ -220,12 +203,23 @@ impl Writer<'_> {
         }
     }
 
-    /// The `sockaddr` to bind to: the address that the program chose, else the one that is wanted,
-    /// else any. The socket is in AT.
-    fn address(&mut self, missed: Label) {
+    /// Clears what is noted on the way, with a zero of which the verifier does not know that it is
+    /// one.
+    fn nothing_yet(&mut self) {
+        self.asm.load(Width::Word, R(1), TABLE, table::ZERO);
+        self.asm.store(Width::Byte, FRAME, CAUSE, R(1));
+        self.asm.store(Width::Byte, FRAME, HERE, R(1));
+        self.asm.store(Width::Word, FRAME, DETAIL, R(1));
+        self.asm.store(Width::Word, FRAME, NUMBER, R(1));
         for at in (0..32).step_by(8) {
             self.asm.store_value(Width::Double, FRAME, PLACE + at, 0);
         }
+        self.asm.store(Width::Half, FRAME, PLACE_PORT, R(1));
+    }
+
+    /// The `sockaddr` to bind to: the address that the program chose, else the one that is wanted,
+    /// else any. The socket is in AT.
+    fn address(&mut self, missed: Label) {
         let (count, source, within) = self.layout();
         let family = if count == 1 { libc::AF_INET } else { libc::AF_INET6 };
         self.asm.store_value(Width::Half, FRAME, PLACE, family);
@@ -260,7 +254,7 @@ impl Writer<'_> {
         }
         self.asm.jump(done);
         self.asm.place(unfit);
-        self.asm.store_value(Width::Byte, FRAME, EVENT_CAUSE, 6);
+        self.asm.store_value(Width::Byte, FRAME, CAUSE, 6);
         self.asm.jump(missed);
         self.asm.place(done);
     }
@@ -273,17 +267,93 @@ impl Writer<'_> {
         }
     }
 
-    fn choose(&mut self, ends: &Ends) {
+    /// Notes whether the destination is this host.
+    fn note_here(&mut self) {
+        let noted = self.asm.label();
+        let here = self.asm.label();
+        if self.family == Family::V4 {
+            self.asm.load(Width::Word, R(1), CONTEXT, USER_IP4);
+            self.asm.and(R(1), 0xff);
+            self.asm.if_equal(R(1), 127, here);
+        }
+        let (count, _, _) = self.layout();
+        let next = self.each_address(self.list().here, noted);
+        for index in 0..count {
+            self.asm.load(Width::Word, R(2), CONTEXT, self.user_ip() + 4 * index);
+            self.asm.load(Width::Word, R(3), R(1), 4 * index);
+            self.asm.if_registers_differ(R(2), R(3), next);
+        }
+        self.asm.place(here);
+        self.asm.store_value(Width::Byte, FRAME, HERE, 1);
+        self.asm.place(noted);
+    }
+
+    /// What of the tuple is the same for all attempts. The rest is written as well: inside of the loop
+    /// the verifier takes written and never written for two different states.
+    fn begin_tuple(&mut self) {
+        let (count, _, _) = self.layout();
+        let size = 4 * count;
+        for index in 0..count {
+            self.asm.load(Width::Word, R(1), CONTEXT, self.user_ip() + 4 * index);
+            self.asm.store(Width::Word, FRAME, TUPLE + 4 * index, R(1));
+            self.asm.store(Width::Word, FRAME, TUPLE + size + 4 * index, R(1));
+        }
+        self.asm.load(Width::Word, R(1), CONTEXT, USER_PORT);
+        self.asm.store(Width::Half, FRAME, TUPLE + 2 * size, R(1));
+        self.asm.store(Width::Half, FRAME, TUPLE + 2 * size + 2, R(1));
+    }
+
+    /// Tries one port after the other, twice: while all are left to try once more, only ports that
+    /// nobody has.
+    fn attempts(&mut self, ends: &Ends) {
         let stream = self.asm.label();
-        let shared = self.asm.label();
+        let begin = self.asm.label();
         self.unless_udp(stream);
-        self.attempts(false, ends, ends.missed);
+        self.asm.jump(begin);
         self.asm.place(stream);
-        self.reuse_address(0);
-        self.attempts(false, ends, shared);
-        self.asm.place(shared);
-        self.reuse_address(1);
-        self.attempts(true, ends, ends.missed);
+        self.set_reuse_address();
+        self.asm.place(begin);
+        // A number that the verifier does not know, or it would go through every pass.
+        self.asm.load(Width::Word, LEFT, TABLE, table::COUNT);
+        self.asm.shift_left(LEFT, 1);
+        let next = self.asm.here();
+        self.asm.if_zero(LEFT, ends.missed);
+        self.asm.leave_some_time(ends.missed);
+        self.asm.add(LEFT, -1);
+        self.pick(ends.missed);
+        self.pass_over_itself(next);
+        let ready = self.asm.label();
+        self.asm.load(Width::Word, R(1), TABLE, table::COUNT);
+        self.asm.if_not_below_register(LEFT, R(1), ready);
+        // The other socket would get the replies.
+        let stream = self.asm.label();
+        self.unless_udp(stream);
+        self.asm.jump(ends.missed);
+        self.asm.place(stream);
+        self.asm.store_value(Width::Word, FRAME, NUMBER, 1);
+        self.set_reuse_address();
+        self.pass_over_live(next, ready);
+        self.asm.place(ready);
+        self.bind();
+        self.asm.if_equal(R(0), 0, ends.found);
+        self.asm.if_equal(R(0), -libc::EADDRINUSE as u32, next);
+        self.asm.jump(ends.failed);
+    }
+
+    /// The next port in the list, in network order in R2 and in its place.
+    fn pick(&mut self, end: Label) {
+        // Kept in the map: in a register the verifier would follow it from pass to pass.
+        self.asm.load(Width::Word, AT, TABLE, table::NEXT);
+        self.asm.remainder(AT, self.recipe.count as i32);
+        // For the verifier, which does not know what a remainder is.
+        self.asm.if_not_below(AT, self.recipe.count as i32, end);
+        self.asm.copy(R(1), AT);
+        self.asm.shift_left(R(1), 1);
+        self.asm.add_register(R(1), TABLE);
+        self.asm.load(Width::Half, R(2), R(1), table::PORTS);
+        self.asm.add(AT, 1);
+        self.asm.store(Width::Word, TABLE, table::NEXT, AT);
+        self.asm.store(Width::Half, FRAME, PLACE_PORT, R(2));
     }
 
     fn unless_udp(&mut self, stream: Label) {
@@ -295,120 +365,73 @@ impl Writer<'_> {
         }
     }
 
-    /// Tries one port after the other.
-    fn attempts(&mut self, shared: bool, ends: &Ends, none: Label) {
-        // A number that the verifier does not know, or it would go through every pass.
-        self.asm.load(Width::Word, LEFT, VALUE, COUNT);
-        let next = self.asm.here();
-        self.asm.if_zero(LEFT, none);
-        self.asm.leave_some_time(none);
-        self.asm.add(LEFT, -1);
-        let inside = self.asm.label();
-        // Kept in the map: in a register the verifier would follow it from pass to pass.
-        self.asm.load(Width::Word, AT, VALUE, NEXT);
-        self.asm.if_below(AT, self.recipe.count as i32, inside);
-        self.asm.set(AT, 0);
-        self.asm.place(inside);
-        self.asm.copy(R(1), AT);
-        self.asm.shift_left(R(1), 1);
-        self.asm.add_register(R(1), VALUE);
-        self.asm.load(Width::Half, R(2), R(1), PORTS);
-        self.asm.add(AT, 1);
-        self.asm.store(Width::Word, VALUE, NEXT, AT);
-        self.asm.store(Width::Half, FRAME, EVENT_PORT, R(2));
-        self.asm.swap_half(R(2));
-        self.asm.store(Width::Half, FRAME, PLACE + 2, R(2));
-        self.pass_over_itself(next);
-        if shared {
-            self.pass_over_live(next);
-        }
-        self.bind();
-        self.asm.if_equal(R(0), 0, ends.found);
-        self.asm.if_equal(R(0), -libc::EADDRINUSE as u32, next);
-        self.asm.jump(ends.failed);
-    }
-
-    /// Notes whether the destination is this host. Once, before the attempts: inside of them the
-    /// verifier would go through every address in every pass.
-    fn note_here(&mut self) {
-        let noted = self.asm.label();
-        let here = self.asm.label();
-        self.asm.store_value(Width::Word, FRAME, HERE, 0);
-        if self.family == Family::V4 {
-            self.asm.load(Width::Word, R(1), CONTEXT, USER_IP4);
-            self.asm.and(R(1), 0xff);
-            self.asm.if_equal(R(1), 127, here);
-        }
-        let any: [IpAddr; 2] = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
-        for own in self.recipe.own.iter().chain(&any) {
-            let Some(address) = self.in_family(*own) else { continue };
-            let other = self.asm.label();
-            self.unless_destination(&address, other);
-            self.asm.jump(here);
-            self.asm.place(other);
-        }
-        self.asm.jump(noted);
-        self.asm.place(here);
-        self.asm.store_value(Width::Word, FRAME, HERE, 1);
-        self.asm.place(noted);
-    }
-
     /// A connection from this port to the same port of this host would be one to itself.
     fn pass_over_itself(&mut self, next: Label) {
         let fine = self.asm.label();
         self.asm.load(Width::Word, R(1), CONTEXT, USER_PORT);
         self.asm.if_registers_differ(R(1), R(2), fine);
-        self.asm.load(Width::Word, R(1), FRAME, HERE);
+        self.asm.load(Width::Byte, R(1), FRAME, HERE);
         self.asm.if_equal(R(1), 0, fine);
-        self.asm.store_value(Width::Byte, FRAME, EVENT_CAUSE, 3);
+        self.asm.store_value(Width::Byte, FRAME, CAUSE, 3);
         self.asm.jump(next);
         self.asm.place(fine);
     }
 
-    /// Whether a live connection has the same two ends. Which source address the kernel will choose
-    /// is not known yet: every one of this host's counts.
-    fn pass_over_live(&mut self, next: Label) {
+    /// Passes over the port if a live connection has the same two ends. Which source address the
+    /// kernel will choose is not known yet: every one of this host's counts.
+    fn pass_over_live(&mut self, next: Label, ready: Label) {
         let (count, _, _) = self.layout();
         let size = 4 * count;
-        for index in 0..count {
-            self.asm.load(Width::Word, R(1), CONTEXT, self.user_ip() + 4 * index);
-            self.asm.store(Width::Word, FRAME, TUPLE + 4 * index, R(1));
-        }
-        self.asm.load(Width::Word, R(1), CONTEXT, USER_PORT);
-        self.asm.store(Width::Half, FRAME, TUPLE + 2 * size, R(1));
-        self.asm.load(Width::Half, R(1), FRAME, PLACE + 2);
+        self.asm.load(Width::Half, R(1), FRAME, PLACE_PORT);
         self.asm.store(Width::Half, FRAME, TUPLE + 2 * size + 2, R(1));
-        let sources: Vec<IpAddr> = match self.recipe.address {
-            Some(address) => vec![address],
-            None => self.recipe.own.to_vec(),
-        };
-        for source in sources {
-            let same_family = source.is_ipv4() == (self.family == Family::V4);
-            let Some(address) = self.in_family(source).filter(|_| same_family) else { continue };
-            for (index, word) in address.iter().enumerate() {
-                let at = TUPLE + size + 4 * index as i16;
-                self.asm.store_value(Width::Word, FRAME, at, *word as i32);
-            }
-            let free = self.asm.label();
-            self.asm.copy(R(1), CONTEXT);
-            self.asm.copy(R(2), FRAME);
-            self.asm.add(R(2), TUPLE.into());
-            self.asm.set(R(3), i32::from(2 * size) + 4);
-            // BPF_F_CURRENT_NETNS.
-            self.asm.set(R(4), -1);
-            self.asm.set(R(5), 0);
-            self.asm.call(SK_LOOKUP_TCP);
-            self.asm.if_zero(R(0), free);
-            self.asm.load(Width::Word, R(1), R(0), SOCK_STATE);
-            self.asm.store(Width::Word, FRAME, NUMBER, R(1));
-            self.asm.copy(R(1), R(0));
-            self.asm.call(SK_RELEASE);
-            // The kernel falls back to a listener on the port: no tuple. `bind()` decides.
-            self.asm.load(Width::Word, R(1), FRAME, NUMBER);
-            self.asm.if_equal(R(1), TCP_LISTEN, free);
-            self.asm.store_value(Width::Byte, FRAME, EVENT_CAUSE, 1);
-            self.asm.jump(next);
-            self.asm.place(free);
+        let another = self.each_address(self.list().sources, ready);
+        for index in 0..count {
+            self.asm.load(Width::Word, R(2), R(1), 4 * index);
+            self.asm.store(Width::Word, FRAME, TUPLE + size + 4 * index, R(2));
+        }
+        self.asm.copy(R(1), CONTEXT);
+        self.asm.copy(R(2), FRAME);
+        self.asm.add(R(2), TUPLE.into());
+        self.asm.set(R(3), i32::from(2 * size) + 4);
+        // BPF_F_CURRENT_NETNS.
+        self.asm.set(R(4), -1);
+        self.asm.set(R(5), 0);
+        self.asm.call(SK_LOOKUP_TCP);
+        self.asm.if_zero(R(0), another);
+        self.asm.load(Width::Word, R(1), R(0), SOCK_STATE);
+        self.asm.store(Width::Word, FRAME, NUMBER, R(1));
+        self.asm.copy(R(1), R(0));
+        self.asm.call(SK_RELEASE);
+        // The kernel falls back to a listener on the port: no tuple. `bind()` decides.
+        self.asm.load(Width::Word, R(1), FRAME, NUMBER);
+        self.asm.if_equal(R(1), TCP_LISTEN, another);
+        self.asm.store_value(Width::Byte, FRAME, CAUSE, 1);
+        self.asm.jump(next);
+    }
+
+    /// Begins a loop over the first addresses of this family's list, as many as the number at
+    /// `count` in the table says; each one in turn is where R1 points to. Returns where the next
+    /// pass begins.
+    fn each_address(&mut self, count: i16, end: Label) -> Label {
+        let list = self.list();
+        self.asm.load(Width::Word, AT, TABLE, count);
+        let next = self.asm.here();
+        self.asm.if_zero(AT, end);
+        self.asm.leave_some_time(end);
+        self.asm.add(AT, -1);
+        // For the verifier, which does not know what the number is.
+        self.asm.if_not_below(AT, table::MOST_ADDRESSES as i32, end);
+        self.asm.copy(R(1), AT);
+        self.asm.shift_left(R(1), list.shift);
+        self.asm.add_register(R(1), TABLE);
+        self.asm.add(R(1), list.addresses.into());
+        next
+    }
+
+    const fn list(&self) -> table::List {
+        match self.family {
+            Family::V4 => table::V4,
+            Family::V6 => table::V6,
         }
     }
 
@@ -420,8 +443,8 @@ impl Writer<'_> {
         self.asm.call(BIND);
     }
 
-    fn reuse_address(&mut self, on: i32) {
-        self.asm.store_value(Width::Word, FRAME, NUMBER, on);
+    /// To the number that is on the stack.
+    fn set_reuse_address(&mut self) {
         self.asm.copy(R(1), CONTEXT);
         self.asm.set(R(2), libc::SOL_SOCKET);
         self.asm.set(R(3), libc::SO_REUSEADDR);
@@ -433,17 +456,19 @@ impl Writer<'_> {
 
     fn found(&mut self, ends: &Ends, allow: Label) {
         self.asm.place(ends.found);
-        let stream = self.asm.label();
-        let bound = self.asm.label();
-        self.unless_udp(stream);
-        self.asm.jump(bound);
-        self.asm.place(stream);
-        // For the next one to share with.
-        self.reuse_address(1);
-        self.asm.place(bound);
-        if self.recipe.report {
-            self.asm.store_value(Width::Byte, FRAME, EVENT, PINNED.into());
-            self.tell();
+        if self.recipe.count > 0 {
+            let stream = self.asm.label();
+            let bound = self.asm.label();
+            self.unless_udp(stream);
+            self.asm.jump(bound);
+            self.asm.place(stream);
+            // For the next one to share with.
+            self.asm.store_value(Width::Word, FRAME, NUMBER, 1);
+            self.set_reuse_address();
+            self.asm.place(bound);
+            if self.recipe.report {
+                self.tell(PINNED);
+            }
         }
         self.asm.jump(allow);
     }
@@ -454,23 +479,22 @@ impl Writer<'_> {
         for (errno, cause) in [(libc::EACCES, 4), (libc::EADDRNOTAVAIL, 5), (libc::EADDRINUSE, 0)] {
             let other = self.asm.label();
             self.asm.if_not_equal(R(0), -errno as u32, other);
-            self.asm.store_value(Width::Byte, FRAME, EVENT_CAUSE, cause);
+            self.asm.set(R(1), cause);
+            self.asm.store(Width::Byte, FRAME, CAUSE, R(1));
             self.asm.jump(ends.missed);
             self.asm.place(other);
         }
         self.asm.negate(R(0));
-        self.asm.store(Width::Word, FRAME, EVENT_DETAIL, R(0));
-        self.asm.store_value(Width::Byte, FRAME, EVENT_CAUSE, 8);
+        self.asm.store(Width::Word, FRAME, DETAIL, R(0));
+        self.asm.store_value(Width::Byte, FRAME, CAUSE, 8);
     }
 
     /// No port: falls through to letting it go, unless that is not wanted.
     fn missed(&mut self, ends: &Ends) {
         self.asm.place(ends.missed);
-        let kind = if self.recipe.strict { REFUSED } else { MISSED };
-        self.asm.store_value(Width::Byte, FRAME, EVENT, kind.into());
-        self.tell();
+        self.tell(if self.recipe.strict { REFUSED } else { MISSED });
         if self.recipe.strict {
-            self.asm.load(Width::Byte, R(2), FRAME, EVENT_CAUSE);
+            self.asm.load(Width::Byte, R(2), FRAME, CAUSE);
             let call = self.asm.label();
             for (cause, errno) in
                 [(4, libc::EACCES), (5, libc::EADDRNOTAVAIL), (6, libc::EADDRNOTAVAIL)]
@@ -486,61 +510,78 @@ impl Writer<'_> {
         }
     }
 
-    /// Fills the rest of the event in and sends it.
-    fn tell(&mut self) {
-        self.asm.load(Width::Word, R(1), CONTEXT, PROTOCOL);
+    /// Sends a record (`event::Event::to_record`).
+    fn tell(&mut self, kind: u8) {
+        let sent = self.asm.label();
+        let lost = self.asm.label();
+        self.asm.map(R(1), self.recipe.events);
+        self.asm.set(R(2), RECORD as i32);
+        self.asm.set(R(3), 0);
+        self.asm.call(RINGBUF_RESERVE);
+        self.asm.if_zero(R(0), lost);
+        self.asm.copy(AT, R(0));
+        for at in (0..RECORD as i16).step_by(8) {
+            self.asm.store_value(Width::Double, AT, at, 0);
+        }
+        self.asm.store_value(Width::Byte, AT, 0, kind.into());
+        if kind != PINNED {
+            self.asm.load(Width::Byte, R(1), FRAME, CAUSE);
+            self.asm.store(Width::Byte, AT, 1, R(1));
+            self.asm.load(Width::Word, R(1), FRAME, DETAIL);
+            self.asm.store(Width::Word, AT, 4, R(1));
+        }
         let stream = self.asm.label();
-        self.asm.if_not_equal(R(1), libc::IPPROTO_UDP as u32, stream);
-        self.asm.store_value(Width::Byte, FRAME, EVENT + 2, 1);
+        self.unless_udp(stream);
+        self.asm.store_value(Width::Byte, AT, 2, 1);
         self.asm.place(stream);
+        self.asm.load(Width::Half, R(1), FRAME, PLACE_PORT);
+        self.asm.swap_half(R(1));
+        self.asm.store(Width::Half, AT, 12, R(1));
         self.asm.load(Width::Word, R(1), CONTEXT, USER_PORT);
         self.asm.swap_half(R(1));
-        self.asm.store(Width::Half, FRAME, EVENT + 14, R(1));
-        self.asm.set(R(3), 1);
+        self.asm.store(Width::Half, AT, 14, R(1));
+        self.tell_addresses();
+        self.asm.call(GET_CURRENT_PID_TGID);
+        self.asm.store(Width::Word, AT, 8, R(0));
+        self.asm.store_value(Width::Byte, AT, 48, 16);
+        self.asm.copy(R(1), AT);
+        self.asm.add(R(1), 49);
+        self.asm.set(R(2), 16);
+        self.asm.call(GET_CURRENT_COMM);
+        self.asm.copy(R(1), AT);
+        self.asm.set(R(2), 0);
+        self.asm.call(RINGBUF_SUBMIT);
+        self.asm.jump(sent);
+        self.asm.place(lost);
+        self.asm.load(Width::Word, R(2), TABLE, table::LOST_EVENTS);
+        self.asm.add(R(2), 1);
+        self.asm.store(Width::Word, TABLE, table::LOST_EVENTS, R(2));
+        self.asm.place(sent);
+    }
+
+    /// The addresses of a record, as IPv6 has them, and which of them there are.
+    fn tell_addresses(&mut self) {
         let (count, _, within) = self.layout();
-        if count == 1 {
+        let skipped = 4 * (4 - count);
+        self.asm.set(R(2), 0);
+        for at in (0..4 * count).step_by(4) {
+            self.asm.load(Width::Word, R(1), CONTEXT, self.user_ip() + at);
+            self.asm.store(Width::Word, AT, 16 + skipped + at, R(1));
+            self.asm.load(Width::Word, R(1), FRAME, PLACE + within + at);
+            self.asm.store(Width::Word, AT, 32 + skipped + at, R(1));
+            self.asm.or_register(R(2), R(1));
+        }
+        if self.family == Family::V4 {
             let mapped = u32::from_ne_bytes([0, 0, 0xff, 0xff]) as i32;
-            self.asm.store_value(Width::Word, FRAME, EVENT_DESTINATION + 8, mapped);
-            self.asm.load(Width::Word, R(1), CONTEXT, USER_IP4);
-            self.asm.store(Width::Word, FRAME, EVENT_DESTINATION + 12, R(1));
-            self.asm.store_value(Width::Word, FRAME, EVENT_SOURCE + 8, mapped);
-            self.asm.load(Width::Word, R(2), FRAME, PLACE + within);
-            self.asm.store(Width::Word, FRAME, EVENT_SOURCE + 12, R(2));
-        } else {
-            self.asm.set(R(2), 0);
-            for at in (0..16).step_by(4) {
-                self.asm.load(Width::Word, R(1), CONTEXT, USER_IP6 + at);
-                self.asm.store(Width::Word, FRAME, EVENT_DESTINATION + at, R(1));
-                self.asm.load(Width::Word, R(1), FRAME, PLACE + within + at);
-                self.asm.store(Width::Word, FRAME, EVENT_SOURCE + at, R(1));
-                self.asm.or_register(R(2), R(1));
+            for start in [16, 32] {
+                self.asm.store_value(Width::Word, AT, start + 8, mapped);
             }
         }
         let any = self.asm.label();
+        self.asm.store_value(Width::Byte, AT, 3, 1);
         self.asm.if_equal(R(2), 0, any);
-        self.asm.set(R(3), 3);
+        self.asm.store_value(Width::Byte, AT, 3, 3);
         self.asm.place(any);
-        self.asm.store(Width::Byte, FRAME, EVENT + 3, R(3));
-        self.asm.call(GET_CURRENT_PID_TGID);
-        self.asm.store(Width::Word, FRAME, EVENT + 8, R(0));
-        self.asm.store_value(Width::Byte, FRAME, EVENT + 48, 16);
-        self.asm.copy(R(1), FRAME);
-        self.asm.add(R(1), i32::from(EVENT) + 49);
-        self.asm.set(R(2), 16);
-        self.asm.call(GET_CURRENT_COMM);
-        self.asm.map(R(1), self.recipe.events);
-        self.asm.copy(R(2), FRAME);
-        self.asm.add(R(2), EVENT.into());
-        self.asm.set(R(3), RECORD as i32);
-        self.asm.set(R(4), 0);
-        self.asm.call(RINGBUF_OUTPUT);
-        let sent = self.asm.label();
-        self.asm.if_equal(R(0), 0, sent);
-        self.asm.map_value(R(1), self.recipe.ports);
-        self.asm.load(Width::Word, R(2), R(1), LOST_EVENTS);
-        self.asm.add(R(2), 1);
-        self.asm.store(Width::Word, R(1), LOST_EVENTS, R(2));
-        self.asm.place(sent);
     }
 }
 

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Args, ValueEnum};
+use clap::{ArgGroup, Args, Parser, ValueEnum};
 use dayfly_pin::Via;
 use dayfly_ports::{Port, PortRange, PortSet};
 
@@ -79,6 +79,27 @@ pub(crate) struct RunArgs {
     #[arg(value_name = "COMMAND", required = true, trailing_var_arg = true)]
     #[arg(allow_hyphen_values = true)]
     pub(crate) command: Vec<OsString>,
+}
+
+/// `run` without the other verbs beside it.
+#[derive(Debug, Parser)]
+struct Alone {
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+impl RunArgs {
+    /// What the arguments of this process tell `run` to do, if they tell it that and are right.
+    ///
+    /// To build the options of all verbs takes about as long as to start a program. Whatever is
+    /// wrong is left to them to explain.
+    pub(crate) fn of_process() -> Option<RunArgs> {
+        let mut words = std::env::args_os().skip(1).peekable();
+        if words.peek()? != "run" {
+            return None;
+        }
+        Alone::try_parse_from(words).ok().map(|alone| alone.run)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
