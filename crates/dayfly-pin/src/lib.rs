@@ -17,6 +17,7 @@
 //! |---|---|
 //! | `pin` | what is wanted |
 //! | `launch` | starts the program between a supervisor and a filter |
+//! | `newborn` | a process that shares its parent's memory until it is the program |
 //! | `supervisor` | the process that stays as long as anything pinned runs |
 //! | `seccomp` | the way for everybody: the supervisor binds when a call stops |
 //! | `bpf` | the way for root: a program in the kernel binds inside `connect()` |
