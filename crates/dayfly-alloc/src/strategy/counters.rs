@@ -34,32 +34,32 @@ impl Counters {
     }
 
     /// Lays out a small table, once.
-    pub(super) fn begin(&mut self, random: &mut dyn Random) {
+    pub(super) fn begin<R: Random + ?Sized>(&mut self, random: &mut R) {
         if !self.is_single() && self.size <= SMALL && self.all.is_empty() {
             self.lay_out(random);
         }
     }
 
     /// The counter that belongs to this hash.
-    pub(super) fn of(&mut self, hash: u64, random: &mut dyn Random) -> &mut u32 {
-        let index = (hash % u64::from(self.size.max(1))) as u32;
-        if self.all.is_empty() && self.few.len() >= FEW {
-            let known = self.few.iter().any(|(known, _)| *known == index);
-            if !known {
-                self.lay_out(random);
-            }
-        }
-        if !self.all.is_empty() {
+    #[inline]
+    pub(super) fn of<R: Random + ?Sized>(&mut self, hash: u64, random: &mut R) -> &mut u32 {
+        let size = u64::from(self.size.max(1));
+        // A division only where a mask does not do.
+        let index = if size.is_power_of_two() { hash & (size - 1) } else { hash % size } as usize;
+        if self.all.is_empty() { self.of_few(index as u32, random) } else { &mut self.all[index] }
+    }
+
+    fn of_few<R: Random + ?Sized>(&mut self, index: u32, random: &mut R) -> &mut u32 {
+        let place = self.few.iter().position(|(known, _)| *known == index);
+        if place.is_none() && self.few.len() >= FEW {
+            self.lay_out(random);
             return &mut self.all[index as usize];
         }
-        let place = match self.few.iter().position(|(known, _)| *known == index) {
-            Some(place) => place,
-            None => {
-                let first = if self.is_single() { 0 } else { random.next_u32() };
-                self.few.push((index, first));
-                self.few.len() - 1
-            }
-        };
+        let place = place.unwrap_or_else(|| {
+            let first = if self.is_single() { 0 } else { random.next_u32() };
+            self.few.push((index, first));
+            self.few.len() - 1
+        });
         &mut self.few[place].1
     }
 
@@ -71,7 +71,7 @@ impl Counters {
         }
     }
 
-    fn lay_out(&mut self, random: &mut dyn Random) {
+    fn lay_out<R: Random + ?Sized>(&mut self, random: &mut R) {
         self.all = vec![0; self.size as usize];
         self.all.iter_mut().for_each(|counter| *counter = random.next_u32());
         for (index, counter) in self.few.drain(..) {

@@ -5,7 +5,7 @@ use dayfly_ports::{Port, PortRange};
 
 use super::counters::Counters;
 use super::{Request, Strategy, at, keyed_hash, secret};
-use crate::{Random, Tick};
+use crate::{Availability, Key, Random, Tick};
 
 /// How the choice developed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,9 +43,25 @@ pub struct LinuxConnect {
     step: u32,
     width: u32,
     period: Option<Tick>,
-    epoch: Tick,
-    secret: Option<(u64, u64)>,
+    secret: Option<Secret>,
+    renewals: u64,
     table: Counters,
+}
+
+/// A secret, and when it is in force.
+#[derive(Clone, Debug)]
+struct Secret {
+    keys: (u64, u64),
+    first: Tick,
+    last: Tick,
+}
+
+/// What a destination hashes to while one secret is in force ([`LinuxConnect::place`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    hash: u64,
+    /// The secret's number, from 1.
+    renewal: u64,
 }
 
 impl LinuxConnect {
@@ -62,7 +78,14 @@ impl LinuxConnect {
         let step = if old { 1 } else { 2 };
         let period = period.filter(|period| *period > 0);
         let table = Counters::new(counters);
-        LinuxConnect { range, version, step, width: 0, period, epoch: 0, secret: None, table }
+        LinuxConnect { range, version, step, width: 0, period, secret: None, renewals: 0, table }
+    }
+
+    /// With a table of so many counters, at least one: a kernel's own choice
+    /// (`INET_TABLE_PERTURB_ORDER`), or the part of a table that some of all destinations use.
+    #[must_use]
+    pub fn with_table(self, counters: u32) -> Self {
+        LinuxConnect { table: Counters::new(counters.max(1)), ..self }
     }
 
     /// For a socket with `IP_LOCAL_PORT_RANGE`, since 6.8 (207184853dbd): steps of 1, whatever the
@@ -79,10 +102,95 @@ impl LinuxConnect {
         LinuxConnect { width, ..self }
     }
 
+    /// Where a destination stands: what it is hashed to with the secret that is in force. A place
+    /// that was kept is given back as long as it is right, so that not every search has to hash.
+    pub fn place<R: Random + ?Sized>(
+        &mut self,
+        kept: Place,
+        key: impl FnOnce() -> Key,
+        now: Tick,
+        random: &mut R,
+    ) -> Place {
+        self.table.begin(random);
+        let keys = match &self.secret {
+            Some(secret) if (secret.first..=secret.last).contains(&now) => secret.keys,
+            _ => self.renew(now, random),
+        };
+        if kept.renewal == self.renewals {
+            return kept;
+        }
+        Place { hash: keyed_hash(&key(), keys), renewal: self.renewals }
+    }
+
+    /// A free port for a destination that stands there, or none.
+    #[inline]
+    pub fn pick_from<A, R>(&mut self, place: Place, free: &A, random: &mut R) -> Option<Port>
+    where
+        A: Availability + ?Sized,
+        R: Random + ?Sized,
+    {
+        let hash = place.hash;
+        let counter = *self.table.of(hash, random);
+        // A range of an odd number of ports loses its last one, unless steps of 1 reach it.
+        let mut remaining = self.range.len();
+        let step = self.step.min(remaining);
+        if step > 1 && remaining > 1 {
+            remaining -= remaining % 2;
+        }
+        let sum = counter.wrapping_add((hash >> 32) as u32);
+        let even = self.version == LinuxVersion::From4_2;
+        let start = if even { sum & !1 } else { sum } % remaining;
+        let stride = self.stride(remaining, step, random);
+        let (low, last) = (self.range.low().number(), at(self.range, remaining - 1).number());
+        let looked_at = PortRange::new(low, last).unwrap_or(self.range);
+        // With steps of 2 the first pass has the low end's parity and the second the other.
+        for pass in 0..step {
+            let first = start - start % step + pass;
+            let found = if stride == step {
+                free.first_free(looked_at, first, step).map(|port| {
+                    let offset = u32::from(port.number() - low);
+                    (
+                        port,
+                        if offset >= first { offset - first } else { offset + remaining - first },
+                    )
+                })
+            } else {
+                self.in_strides(free, first, stride, step, remaining)
+            };
+            if let Some((port, tried)) = found {
+                let moved = tried + step;
+                let moved = match self.version {
+                    LinuxVersion::Before4_2 | LinuxVersion::From4_6 => moved,
+                    LinuxVersion::From4_2 => (tried + 2) & !1,
+                    LinuxVersion::From5_12 if random.below(16) == 0 => moved + step,
+                    LinuxVersion::From5_12 => moved,
+                    LinuxVersion::From5_18 => tried.max(random.below(8) * step) + step,
+                };
+                let counter = self.table.of(hash, random);
+                *counter = counter.wrapping_add(moved);
+                return Some(port);
+            }
+        }
+        None
+    }
+
+    #[cold]
+    fn renew<R: Random + ?Sized>(&mut self, now: Tick, random: &mut R) -> (u64, u64) {
+        self.table.forget();
+        let (first, last) = match self.period {
+            Some(period) => (now - now % period, (now - now % period).saturating_add(period - 1)),
+            None => (0, Tick::MAX),
+        };
+        self.renewals += 1;
+        let keys = secret(random);
+        self.secret = Some(Secret { keys, first, last });
+        keys
+    }
+
     /// One pass of a search whose step width is not 1: the port, and how far the counter moves.
-    fn in_strides(
+    fn in_strides<A: Availability + ?Sized>(
         &self,
-        request: &Request<'_>,
+        free: &A,
         first: u32,
         stride: u32,
         step: u32,
@@ -94,7 +202,7 @@ impl LinuxConnect {
                 offset -= remaining;
             }
             let port = at(self.range, offset);
-            if request.free.is_free(port) {
+            if free.is_free(port) {
                 return Some((port, tried));
             }
             tried += step;
@@ -104,7 +212,7 @@ impl LinuxConnect {
     }
 
     /// How far one search moves from probe to probe.
-    fn stride(&self, remaining: u32, step: u32, random: &mut dyn Random) -> u32 {
+    fn stride<R: Random + ?Sized>(&self, remaining: u32, step: u32, random: &mut R) -> u32 {
         let places = remaining / step;
         if self.width == 0 || places < 2 {
             return step;
@@ -129,58 +237,7 @@ impl Strategy for LinuxConnect {
     }
 
     fn pick(&mut self, request: &Request<'_>, random: &mut dyn Random) -> Option<Port> {
-        self.table.begin(random);
-        let epoch = self.period.map_or(0, |period| request.now / period);
-        let secret = match self.secret {
-            Some(secret) if self.epoch == epoch => secret,
-            _ => {
-                self.table.forget();
-                *self.secret.insert(secret(random))
-            }
-        };
-        self.epoch = epoch;
-        let hash = keyed_hash(request.key, secret);
-        let counter = *self.table.of(hash, random);
-        // A range of an odd number of ports loses its last one, unless steps of 1 reach it.
-        let mut remaining = self.range.len();
-        let step = self.step.min(remaining);
-        if step > 1 && remaining > 1 {
-            remaining -= remaining % 2;
-        }
-        let sum = counter.wrapping_add((hash >> 32) as u32);
-        let even = self.version == LinuxVersion::From4_2;
-        let start = if even { sum & !1 } else { sum } % remaining;
-        let stride = self.stride(remaining, step, random);
-        // With steps of 2 the first pass has the low end's parity and the second the other.
-        for pass in 0..step {
-            let first = start - start % step + pass;
-            let found = if stride == step {
-                let looked_at = PortRange::new(
-                    self.range.low().number(),
-                    at(self.range, remaining - 1).number(),
-                );
-                let looked_at = looked_at.unwrap_or(self.range);
-                request.free.first_free(looked_at, first, step).map(|port| {
-                    let offset = u32::from(port.number() - self.range.low().number());
-                    (port, (offset + remaining - first) % remaining)
-                })
-            } else {
-                self.in_strides(request, first, stride, step, remaining)
-            };
-            if let Some((port, tried)) = found {
-                let moved = tried + step;
-                let moved = match self.version {
-                    LinuxVersion::Before4_2 | LinuxVersion::From4_6 => moved,
-                    LinuxVersion::From4_2 => (tried + 2) & !1,
-                    LinuxVersion::From5_12 if random.below(16) == 0 => moved + step,
-                    LinuxVersion::From5_12 => moved,
-                    LinuxVersion::From5_18 => tried.max(random.below(8) * step) + step,
-                };
-                let counter = self.table.of(hash, random);
-                *counter = counter.wrapping_add(moved);
-                return Some(port);
-            }
-        }
-        None
+        let place = self.place(Place::default(), || *request.key, request.now, random);
+        self.pick_from(place, request.free, random)
     }
 }

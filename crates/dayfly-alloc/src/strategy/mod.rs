@@ -44,7 +44,7 @@ use crate::{Availability, Key, Random, Tick};
 
 pub use illumos::Illumos;
 pub use linux_bind::LinuxBind;
-pub use linux_connect::{LinuxConnect, LinuxVersion};
+pub use linux_connect::{LinuxConnect, LinuxVersion, Place};
 pub use linux_udp::LinuxUdp;
 pub use netbsd::{NetBsd, NetBsdAlgorithm};
 pub use netfilter::Netfilter;
@@ -90,6 +90,6 @@ fn keyed_hash(key: &Key, secret: (u64, u64)) -> u64 {
     siphasher::sip::SipHasher13::new_with_keys(secret.0, secret.1).hash(&key.bytes())
 }
 
-fn secret(random: &mut dyn Random) -> (u64, u64) {
+fn secret<R: Random + ?Sized>(random: &mut R) -> (u64, u64) {
     (random.next_u64(), random.next_u64())
 }

@@ -4,9 +4,9 @@
 //! read is resolved: names have become indices, defaults are filled in, and no range is empty.
 
 mod behaviour;
+mod draws;
 mod error;
 mod presets;
-
 mod quantity;
 mod resolve;
 mod shipped;
@@ -24,7 +24,7 @@ pub use presets::{Preset, PresetKind, preset};
 pub use quantity::{Distribution, Nanos, SECOND, Seconds};
 pub use shipped::{SHIPPED, Shipped};
 
-pub(crate) use quantity::exponential;
+pub(crate) use draws::exponential;
 
 /// What is to be simulated.
 #[derive(Clone, Debug)]

@@ -6,6 +6,8 @@ use dayfly_alloc::Random;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 
+use super::draws::{exponential, unit};
+
 /// Nanoseconds of simulated time, from its beginning.
 pub type Nanos = u64;
 
@@ -121,6 +123,7 @@ pub enum Distribution {
 
 impl Distribution {
     /// A draw.
+    #[inline]
     pub fn draw(&self, random: &mut impl Random) -> Nanos {
         match *self {
             Distribution::Constant(time) => time,
@@ -150,23 +153,6 @@ impl Distribution {
             Distribution::Pareto(..) | Distribution::Forever => f64::INFINITY,
         }
     }
-}
-
-/// A draw from the exponential distribution.
-pub(crate) fn exponential(mean: f64, random: &mut impl Random) -> Nanos {
-    nearest(-(1.0 - unit(random)).ln() * mean)
-}
-
-/// As `round() as Nanos` gives it, without the call that this takes on plain x86-64.
-fn nearest(time: f64) -> Nanos {
-    let whole = time as Nanos;
-    // Exact: below 2^53 both are, and from there on every number is whole.
-    whole.saturating_add(Nanos::from(time - whole as f64 >= 0.5))
-}
-
-/// A draw from 0 to 1, without 1.
-fn unit(random: &mut impl Random) -> f64 {
-    (random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 impl<'de> Deserialize<'de> for Distribution {
@@ -237,17 +223,6 @@ mod tests {
     use dayfly_alloc::Xoshiro;
 
     use super::*;
-
-    #[test]
-    fn nearest_is_round() {
-        let big = (1_u64 << 52) as f64;
-        let edges =
-            [0.0, -0.0, -0.6, 0.5, 0.499_999_999_999_999_94, 1.5, 2.5, big - 0.5, big + 1.0];
-        let far = [big * 4.0 + 2.0, 1e19, 1e30, f64::INFINITY, f64::NAN];
-        for time in edges.into_iter().chain(far) {
-            assert_eq!(nearest(time), time.round() as Nanos, "{time}");
-        }
-    }
 
     #[test]
     fn times_have_units() {

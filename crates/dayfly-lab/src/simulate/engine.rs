@@ -2,22 +2,19 @@
 
 use std::collections::VecDeque;
 
-use dayfly_alloc::{Random, Xoshiro};
-use dayfly_ports::Protocol;
+use dayfly_alloc::Xoshiro;
 
+use super::Progress;
+use super::arrivals::Arrivals;
 use super::nat::Translator;
-use super::outcome::{Failure, Moment, Outcome, Sample, Share, WATCHED, Window};
+use super::outcome::{Outcome, Sample, WATCHED};
 use super::ports::{Span, Taken};
+use super::tally::Tally;
 use super::tasks::{Guesser, Slots};
-use super::timers::{Calendar, Due, Held, Line};
+use super::timers::{Calendar, Due, Line};
 use super::world::{World, targets};
-use super::{Histogram, Progress};
-use crate::scenario::{
-    Closes, Distribution, Nanos, Pace, SECOND, Scenario, Task, Via, Workload, exponential,
-};
+use crate::scenario::{Closes, Nanos, Pace, SECOND, Scenario, Task, Workload};
 
-/// `tcp_syn_retries` = 6: a SYN that nobody answers is given up after 127 seconds.
-const SYN_GIVES_UP: Nanos = 127 * SECOND;
 /// Between two looks at how far it is.
 const PROGRESS_EVERY: u64 = 1 << 20;
 
@@ -61,67 +58,30 @@ impl Due for Timer {
     }
 }
 
-/// A connection that is open.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Open {
-    pub(super) space: u32,
-    pub(super) to: u32,
-    pub(super) port: u16,
-    pub(super) outside: u16,
-    pub(super) bound: bool,
-}
-
-impl From<Timer> for Open {
-    fn from(timer: Timer) -> Open {
-        let Timer { space, to, port, outside, bound, .. } = timer;
-        Open { space, to, port, outside, bound }
-    }
-}
-
-/// When a workload's next beginning is.
-struct Arrivals {
-    next: Nanos,
-    begun: u64,
-    left: u64,
-}
-
-/// A watched pair: when each port was handed out last, by the number of the connection.
-struct Watch {
-    connections: u32,
-    last: Box<[u32]>,
-}
-
 pub(super) struct Engine<'a> {
     pub(super) scenario: &'a Scenario,
     pub(super) random: Xoshiro,
     pub(super) now: Nanos,
-    world: World,
-    nat: Option<Translator>,
+    pub(super) world: World,
+    pub(super) nat: Option<Translator>,
     arrivals: Vec<Arrivals>,
     /// Connections that all take as long, by workload.
-    ends: Vec<VecDeque<Timer>>,
+    pub(super) ends: Vec<VecDeque<Timer>>,
     pub(super) calendar: Calendar<Timer>,
     /// TIME_WAIT at the servers, by source and destination, and when it ends, by group.
-    peers: Vec<Taken>,
-    peer_span: Span,
-    peer_lines: Vec<Line>,
+    pub(super) peers: Vec<Taken>,
+    pub(super) peer_span: Span,
+    pub(super) peer_lines: Vec<Line>,
     /// The group of each target, and where each group begins.
-    group_of: Vec<u16>,
+    pub(super) group_of: Vec<u16>,
     pub(super) first_of: Vec<u32>,
     /// Where the further targets of each workload begin (FTP's data connections).
     pub(super) data_of: Vec<u32>,
     pub(super) slots: Slots,
-    guessers: Vec<Guesser>,
-    window: Nanos,
-    /// The window that is counted, and when it ends.
-    window_now: (u32, Nanos),
-    watches: Vec<Watch>,
-    live: u64,
-    sampled: u64,
-    /// When the next point of the curve is.
-    next_sample: Nanos,
-    stopped: bool,
-    pub(super) outcome: Outcome,
+    pub(super) guessers: Vec<Guesser>,
+    pub(super) live: u64,
+    pub(super) stopped: bool,
+    pub(super) tally: Tally,
 }
 
 impl<'a> Engine<'a> {
@@ -137,9 +97,6 @@ impl<'a> Engine<'a> {
         let any_server = scenario.workloads.iter().any(|work| work.closes == Closes::Server);
         let visible = scenario.nat.as_ref().map_or(spaces, |nat| nat.addresses);
         let peers = if any_server { visible as usize * targets as usize } else { 0 };
-        let first = &scenario.workloads[0];
-        let host = &scenario.hosts[first.host];
-        let window = if host.time_wait > 0 { host.time_wait } else { 60 * SECOND };
         let mut engine = Engine {
             scenario,
             random: Xoshiro::seeded(scenario.seed),
@@ -157,18 +114,14 @@ impl<'a> Engine<'a> {
             data_of,
             slots: Slots::default(),
             guessers: Guesser::of(scenario),
-            window,
-            window_now: (0, window),
-            watches: Vec::new(),
             live: 0,
-            sampled: 0,
-            next_sample: 0,
             stopped: false,
-            outcome: outcome(scenario, window),
+            tally: Tally::new(scenario, WATCHED),
         };
-        for index in 0..scenario.workloads.len() {
-            let arrivals = engine.first_arrival(index);
-            engine.arrivals.push(arrivals);
+        for (index, work) in scenario.workloads.iter().enumerate() {
+            let hosts = scenario.hosts[work.host].count;
+            engine.arrivals.push(Arrivals::of(work, hosts, &mut engine.random));
+            engine.begin_several(index, work);
         }
         engine
     }
@@ -199,7 +152,7 @@ impl<'a> Engine<'a> {
             if at >= end {
                 break;
             }
-            if at >= self.next_sample {
+            if at >= self.tally.points.next() {
                 self.sample(at);
             }
             self.now = at;
@@ -216,16 +169,16 @@ impl<'a> Engine<'a> {
             if let Some(timer) = timer {
                 self.fire(timer);
             }
-            if self.outcome.events >= told {
-                told = self.outcome.events + PROGRESS_EVERY;
-                progress(Progress { at, of: end, events: self.outcome.events });
+            if self.tally.outcome.events >= told {
+                told = self.tally.outcome.events + PROGRESS_EVERY;
+                progress(Progress { at, of: end, events: self.tally.outcome.events });
             }
         }
         let reached = if self.stopped { self.now } else { end };
         self.now = reached;
         self.sample(reached);
         self.finish(reached);
-        self.outcome
+        self.tally.outcome
     }
 
     /// Frees what is over.
@@ -242,7 +195,7 @@ impl<'a> Engine<'a> {
                 }
             }
         }
-        self.outcome.events += events;
+        self.tally.outcome.events += events;
     }
 
     fn fire(&mut self, timer: Timer) {
@@ -269,14 +222,9 @@ impl<'a> Engine<'a> {
 
     fn arrive(&mut self, index: usize) {
         let work = &self.scenario.workloads[index];
-        let hosts = self.scenario.hosts[work.host].count;
-        let begun = self.arrivals[index].begun;
-        let host = match work.pace {
-            Pace::Poisson(_) if hosts > 1 => self.random.below(hosts),
-            Pace::Bursts(_, burst) => (begun / u64::from(burst) % u64::from(hosts)) as u32,
-            _ => (begun % u64::from(hosts)) as u32,
-        };
-        self.next_arrival(index, work, hosts);
+        let arrivals = &mut self.arrivals[index];
+        let host = arrivals.host(work, &mut self.random);
+        arrivals.advance(work, &mut self.random);
         let space = self.world.space(work.host, host);
         match work.task {
             Task::Connection | Task::Predict { .. } => {
@@ -288,66 +236,23 @@ impl<'a> Engine<'a> {
         }
     }
 
-    fn first_arrival(&mut self, index: usize) -> Arrivals {
-        let work = &self.scenario.workloads[index];
-        let mut arrivals =
-            Arrivals { next: work.start, begun: 0, left: work.count.unwrap_or(u64::MAX) };
-        let hosts = self.scenario.hosts[work.host].count;
-        match work.pace {
-            Pace::Poisson(rate) => {
-                let mean = SECOND as f64 / (rate * f64::from(hosts));
-                arrivals.next += exponential(mean, &mut self.random);
-            }
-            Pace::Constant(_) | Pace::Bursts(..) => {}
-            Pace::Parallel(parallel, _) => {
-                arrivals.next = Nanos::MAX;
-                let wanted = u64::from(parallel) * u64::from(hosts);
-                for number in 0..wanted.min(arrivals.left) {
-                    let host = (number % u64::from(hosts)) as u32;
-                    self.calendar.add(Timer {
-                        at: work.start,
-                        space: host,
-                        to: 0,
-                        slot: 0,
-                        port: 0,
-                        outside: 0,
-                        work: index as u16,
-                        what: What::Begin,
-                        bound: false,
-                    });
-                }
-            }
-        }
-        if arrivals.left == 0 || arrivals.next >= work.stop {
-            arrivals.next = Nanos::MAX;
-        }
-        arrivals
-    }
-
-    #[inline]
-    fn next_arrival(&mut self, index: usize, work: &Workload, hosts: u32) {
-        let arrivals = &mut self.arrivals[index];
-        arrivals.begun += 1;
-        arrivals.left -= 1;
-        let begun = arrivals.begun;
-        arrivals.next = match work.pace {
-            Pace::Poisson(rate) => {
-                let mean = SECOND as f64 / (rate * f64::from(hosts));
-                arrivals.next.saturating_add(exponential(mean, &mut self.random))
-            }
-            Pace::Constant(rate) => {
-                let since = begun as f64 / (rate * f64::from(hosts)) * SECOND as f64;
-                work.start.saturating_add(since.round() as Nanos)
-            }
-            Pace::Bursts(rate, burst) => {
-                let bursts = (begun / u64::from(burst)) as f64 * f64::from(burst);
-                let since = bursts / (rate * f64::from(hosts)) * SECOND as f64;
-                work.start.saturating_add(since.round() as Nanos)
-            }
-            Pace::Parallel(..) => Nanos::MAX,
-        };
-        if arrivals.left == 0 || arrivals.next >= work.stop {
-            arrivals.next = Nanos::MAX;
+    /// Lets those that go on at a time begin.
+    fn begin_several(&mut self, index: usize, work: &Workload) {
+        let Pace::Parallel(parallel, _) = work.pace else { return };
+        let hosts = u64::from(self.scenario.hosts[work.host].count);
+        let wanted = u64::from(parallel) * hosts;
+        for number in 0..wanted.min(self.arrivals[index].left) {
+            self.calendar.add(Timer {
+                at: work.start,
+                space: (number % hosts) as u32,
+                to: 0,
+                slot: 0,
+                port: 0,
+                outside: 0,
+                work: index as u16,
+                what: What::Begin,
+                bound: false,
+            });
         }
     }
 
@@ -383,239 +288,9 @@ impl<'a> Engine<'a> {
         self.calendar.add(Timer { at, space: host, what: What::Begin, ..timer });
     }
 
-    /// A target of a group, by lot.
-    #[inline]
-    pub(super) fn target(&mut self, group: usize) -> u32 {
-        let count = self.scenario.destinations[group].count;
-        let first = self.first_of[group];
-        if count == 1 { first } else { first + self.random.below(count) }
-    }
-
-    /// Opens a connection that ends by itself.
-    #[inline]
-    fn connection(&mut self, index: usize, work: &Workload, space: u32, to: u32, what: What) {
-        let open = self.open(index, work, work.via, space, to);
-        let at = match open {
-            Some(_) => self.now.saturating_add(work.duration.draw(&mut self.random)),
-            None => self.now,
-        };
-        let mut timer = Timer {
-            at,
-            space,
-            to,
-            slot: 0,
-            port: 0,
-            outside: 0,
-            work: index as u16,
-            what,
-            bound: false,
-        };
-        let Some(open) = open else {
-            if what == What::EndThenNext {
-                self.follow(timer, true);
-            }
-            return;
-        };
-        (timer.port, timer.outside, timer.bound) = (open.port, open.outside, open.bound);
-        if at == Nanos::MAX {
-            return;
-        }
-        if what == What::End && matches!(work.duration, Distribution::Constant(_)) {
-            self.ends[index].push_back(timer);
-        } else {
-            self.calendar.add(timer);
-        }
-    }
-
-    /// Opens a connection, and counts it.
-    #[inline]
-    pub(super) fn open(
-        &mut self,
-        index: usize,
-        work: &Workload,
-        via: Via,
-        space: u32,
-        to: u32,
-    ) -> Option<Open> {
-        self.outcome.events += 1;
-        let number = self.outcome.opened + self.outcome.failed + 1;
-        let share = &mut self.outcome.workloads[index];
-        share.attempted += 1;
-        let domain = self.world.domain(work.host, work.protocol, space, to);
-        let picked =
-            self.world.open(work.host, work.protocol, via, space, to, self.now, &mut self.random);
-        let bound = matches!(via, Via::Bind | Via::BindReuseAddress);
-        let pick = match picked {
-            Ok(pick) => pick,
-            Err(_) => {
-                let behaviour = &self.scenario.hosts[work.host].behaviour;
-                let (call, error) = match work.protocol {
-                    _ if bound => ("bind()", behaviour.bind_error),
-                    Protocol::Udp => ("connect()", behaviour.udp_error),
-                    _ => ("connect()", behaviour.connect_error),
-                };
-                let held = self.world.held_at(work.host, space, domain, via);
-                self.fail(index, number, held, call, error);
-                return None;
-            }
-        };
-        let held = self.world.domains[domain as usize].held() - u32::from(!pick.reused);
-        let moment = Moment { at: self.now, workload: index, number, held };
-        let mut outside = pick.port;
-        if let Some(nat) = &mut self.nat {
-            let host = self.world.host(work.host, space);
-            match nat.open(host, (space, to, pick.port), self.now, &mut self.random) {
-                Some(port) => outside = port,
-                None => {
-                    self.outcome.dropped += 1;
-                    self.live += 1;
-                    let held = nat.fullest();
-                    self.fail(index, number, held, "connect()", "ETIMEDOUT");
-                    self.calendar.add(Timer {
-                        at: self.now + SYN_GIVES_UP,
-                        space,
-                        to,
-                        slot: 0,
-                        port: pick.port,
-                        outside: 0,
-                        work: index as u16,
-                        what: What::GiveUp,
-                        bound,
-                    });
-                    return None;
-                }
-            }
-        }
-        self.live += 1;
-        self.outcome.opened += 1;
-        self.outcome.workloads[index].opened += 1;
-        self.outcome.reused += u64::from(pick.reused);
-        self.outcome.search.add(pick.probes);
-        // By the range, reserved ports included: they are looked at as well.
-        if pick.probes > 1 && pick.probes * 2 > self.scenario.hosts[work.host].range.len() {
-            let held = self.world.held_at(work.host, space, domain, via) - u32::from(!pick.reused);
-            self.outcome.slow += 1;
-            self.outcome.workloads[index].slow += 1;
-            self.outcome.first_slow.get_or_insert(Moment { held, ..moment });
-        }
-        self.count(domain, pick.port);
-        self.meet_peer(work, space, to, outside, moment);
-        for guesser in &mut self.guessers {
-            guesser.saw(index, self.world.host(work.host, space), pick.port, &mut self.outcome);
-        }
-        Some(Open { space, to, port: pick.port, outside, bound })
-    }
-
-    fn fail(
-        &mut self,
-        index: usize,
-        number: u64,
-        held: u32,
-        call: &'static str,
-        error: &'static str,
-    ) {
-        self.outcome.failed += 1;
-        let share = &mut self.outcome.workloads[index];
-        share.failed += 1;
-        share.first_failed.get_or_insert(share.attempted);
-        let moment = Moment { at: self.now, workload: index, number, held };
-        self.outcome.first_failure.get_or_insert(Failure { moment, call, error });
-        self.stopped |= self.scenario.stop_at_failure;
-    }
-
-    /// Counts a port that was handed out.
-    #[inline]
-    fn count(&mut self, domain: u32, port: u16) {
-        let heat = &mut self.outcome.heat[usize::from(port)];
-        *heat = heat.saturating_add(1);
-        if self.now >= self.window_now.1 {
-            let window = self.now / self.window;
-            self.window_now = (window as u32, (window + 1).saturating_mul(self.window));
-        }
-        let opened = self.world.domains[domain as usize].count(self.window_now.0);
-        self.outcome.window.most_opened = self.outcome.window.most_opened.max(opened);
-        if let Some(index) = self.world.watch(domain, WATCHED) {
-            if self.watches.len() <= index {
-                self.watches.push(Watch { connections: 0, last: vec![0; 1 << 16].into() });
-            }
-            let watch = &mut self.watches[index];
-            watch.connections = watch.connections.wrapping_add(1);
-            let last = &mut watch.last[usize::from(port)];
-            if *last != 0 {
-                self.outcome.reuse.add(watch.connections.wrapping_sub(*last));
-            }
-            *last = watch.connections;
-        }
-    }
-
-    /// Looks whether the server still has the same tuple in TIME_WAIT, which ends with this.
-    #[inline]
-    fn meet_peer(&mut self, work: &Workload, space: u32, to: u32, outside: u16, moment: Moment) {
-        if self.peers.is_empty() || work.protocol != Protocol::Tcp {
-            return;
-        }
-        let place = self.peer(work.host, space, to);
-        let peer = &mut self.peers[place as usize];
-        if peer.contains(self.peer_span, outside) {
-            peer.remove(self.peer_span, outside);
-            let group = usize::from(self.group_of[to as usize]);
-            self.peer_lines[group].revoke(place, outside);
-            self.outcome.collisions += 1;
-            self.outcome.first_collision.get_or_insert(moment);
-        }
-    }
-
-    /// Where the server's TIME_WAIT is kept: by the address that it sees.
-    fn peer(&self, group: usize, space: u32, to: u32) -> u32 {
-        let visible = match &self.nat {
-            Some(nat) => nat.address(self.world.host(group, space)),
-            None => space,
-        };
-        visible * self.group_of.len() as u32 + to
-    }
-
-    /// A connection ends.
-    #[inline]
-    pub(super) fn close(&mut self, index: usize, open: Open, closes: Closes) {
-        self.outcome.events += 1;
-        self.live -= 1;
-        let work = &self.scenario.workloads[index];
-        let Open { space, to, port, outside, bound } = open;
-        let domain = self.world.domain(work.host, work.protocol, space, to);
-        if work.protocol == Protocol::Tcp && closes == Closes::Client {
-            let cut_short = self.world.wait(work.host, domain, space, to, port, bound, self.now);
-            self.outcome.cut_short += u64::from(cut_short);
-        } else {
-            self.world.release(work.host, work.protocol, domain, space, port, bound);
-        }
-        if let Some(nat) = &mut self.nat
-            && outside != 0
-        {
-            let host = self.world.host(work.host, space);
-            nat.close(host, (space, to, port), outside, self.now);
-        }
-        if work.protocol == Protocol::Tcp && closes == Closes::Server && !self.peers.is_empty() {
-            let group = usize::from(self.group_of[to as usize]);
-            let time_wait = self.scenario.destinations[group].time_wait;
-            let place = self.peer(work.host, space, to);
-            let peer = &mut self.peers[place as usize];
-            if time_wait > 0 && !peer.contains(self.peer_span, outside) {
-                peer.insert(self.peer_span, outside);
-                let until = self.now.saturating_add(time_wait);
-                let held = Held { until, domain: place, space, port: outside, bound: false };
-                self.peer_lines[group].add(held);
-            }
-        }
-    }
-
     /// Notes the state at every point of the curve up to a time.
     fn sample(&mut self, until: Nanos) {
-        let (duration, samples) = (self.scenario.duration, u64::from(self.scenario.samples));
-        while self.next_sample <= until && self.sampled < samples {
-            let at = self.next_sample;
-            self.sampled += 1;
-            let next = u128::from(duration) * u128::from(self.sampled) / u128::from(samples - 1);
-            self.next_sample = if self.sampled < samples { next as Nanos } else { Nanos::MAX };
+        while let Some(at) = self.tally.points.pass(until) {
             self.now = at;
             self.expire();
             let held = self.world.domains.iter().map(super::world::Domain::held);
@@ -623,25 +298,25 @@ impl<'a> Engine<'a> {
                 Some(nat) => nat.fullest(),
                 None => held.max().unwrap_or(0),
             };
-            self.outcome.curve.push(Sample {
+            self.tally.outcome.curve.push(Sample {
                 at,
                 live: self.live,
                 time_wait: self.world.waiting,
                 fullest,
-                failed: self.outcome.failed,
-                opened: self.outcome.opened,
+                failed: self.tally.outcome.failed,
+                opened: self.tally.outcome.opened,
                 mapped: self.nat.as_ref().map_or(0, |nat| nat.mapped),
             });
         }
     }
 
     fn finish(&mut self, reached: Nanos) {
-        self.outcome.simulated = reached;
+        self.tally.outcome.simulated = reached;
         if let Some(nat) = &self.nat {
-            self.outcome.usable = nat.ports();
+            self.tally.outcome.usable = nat.ports();
         }
         for guesser in &self.guessers {
-            guesser.finish(self.scenario, &mut self.outcome);
+            guesser.finish(self.scenario, &mut self.tally.outcome);
         }
     }
 }
@@ -687,38 +362,5 @@ fn rate(scenario: &Scenario, work: &Workload) -> f64 {
         Pace::Parallel(parallel, _) => {
             f64::from(parallel) * hosts / work.duration.mean().clamp(1e-3, 1e6)
         }
-    }
-}
-
-fn outcome(scenario: &Scenario, window: Nanos) -> Outcome {
-    let first = &scenario.workloads[0];
-    let host = &scenario.hosts[first.host];
-    let usable = host.usable();
-    let kept = match first.closes {
-        Closes::Client if first.protocol == Protocol::Tcp => host.time_wait,
-        _ => 0,
-    };
-    let held = first.duration.mean() + kept as f64 / SECOND as f64;
-    let share = |work: &Workload| Share { name: work.name.clone(), ..Share::default() };
-    Outcome {
-        simulated: 0,
-        events: 0,
-        opened: 0,
-        failed: 0,
-        dropped: 0,
-        slow: 0,
-        reused: 0,
-        cut_short: 0,
-        collisions: 0,
-        first_slow: None,
-        first_failure: None,
-        first_collision: None,
-        workloads: scenario.workloads.iter().map(share).collect(),
-        window: Window { length: window, most_opened: 0, sustainable: f64::from(usable) / held },
-        reuse: Histogram::default(),
-        search: Histogram::default(),
-        heat: vec![0; 1 << 16],
-        curve: Vec::new(),
-        usable,
     }
 }

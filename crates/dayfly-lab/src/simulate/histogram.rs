@@ -28,6 +28,21 @@ impl Histogram {
         self.sum += u128::from(value);
     }
 
+    /// All values of another one as well.
+    pub(super) fn merge(&mut self, other: &Histogram) {
+        if other.count == 0 {
+            return;
+        }
+        if self.counts.len() < other.counts.len() {
+            self.counts.resize(other.counts.len(), 0);
+        }
+        self.counts.iter_mut().zip(&other.counts).for_each(|(count, more)| *count += more);
+        self.least = if self.count == 0 { other.least } else { self.least.min(other.least) };
+        self.most = self.most.max(other.most);
+        self.count += other.count;
+        self.sum += other.sum;
+    }
+
     /// How many values there are.
     #[must_use]
     pub const fn count(&self) -> u64 {
@@ -121,5 +136,13 @@ mod tests {
         assert!((500..=512).contains(&histogram.quantile(0.5)), "{}", histogram.quantile(0.5));
         assert_eq!(histogram.quantile(1.0), 1000);
         assert_eq!(histogram.steps().map(|(_, _, count)| count).sum::<u64>(), 1000);
+        let mut parts = Histogram::default();
+        for part in [(1..=10), (11..=1000)] {
+            let mut some = Histogram::default();
+            part.for_each(|value| some.add(value));
+            parts.merge(&some);
+            parts.merge(&Histogram::default());
+        }
+        assert_eq!(parts, histogram);
     }
 }

@@ -26,12 +26,17 @@
 //!
 //! [`LinuxConnect`]: dayfly_alloc::strategy::LinuxConnect
 
+mod arrivals;
+mod connection;
 mod engine;
 mod histogram;
 mod nat;
 mod outcome;
+mod parts;
 mod pickers;
 mod ports;
+mod stream;
+mod tally;
 mod tasks;
 mod timers;
 mod world;
@@ -39,6 +44,11 @@ mod world;
 #[cfg(test)]
 mod tests;
 
+use std::num::NonZeroUsize;
+
+use self::engine::Engine;
+use self::parts::Parts;
+use self::stream::{Extent, Stream};
 use crate::scenario::{Nanos, Scenario};
 
 pub use histogram::Histogram;
@@ -59,14 +69,14 @@ pub struct Progress {
 
 /// A scenario that is ready to run.
 pub struct Simulation<'a> {
-    engine: engine::Engine<'a>,
+    scenario: &'a Scenario,
 }
 
 impl<'a> Simulation<'a> {
     /// Makes it ready.
     #[must_use]
     pub fn new(scenario: &'a Scenario) -> Self {
-        Simulation { engine: engine::Engine::new(scenario) }
+        Simulation { scenario }
     }
 
     /// Runs it to its end. The same scenario gives the same outcome.
@@ -78,7 +88,22 @@ impl<'a> Simulation<'a> {
     /// Runs it and tells now and then how far it is.
     #[must_use]
     pub fn run_with(self, progress: &mut dyn FnMut(Progress)) -> Outcome {
-        self.engine.run(progress)
+        self.run_on(NonZeroUsize::MIN, progress)
+    }
+
+    /// Runs it on so many threads at most, the calling one among them, with the same outcome. What
+    /// belongs together is done by one: only a wide scenario is dealt out (see `parts.rs`).
+    #[must_use]
+    pub fn run_on(self, threads: NonZeroUsize, progress: &mut dyn FnMut(Progress)) -> Outcome {
+        let scenario = self.scenario;
+        if let Some(parts) = Parts::of(scenario) {
+            return parts.run(threads, progress);
+        }
+        if Stream::suits(scenario) {
+            let extent = Extent { watched: WATCHED, counters: None };
+            return Stream::new(scenario, extent).run(progress);
+        }
+        Engine::new(scenario).run(progress)
     }
 }
 

@@ -57,11 +57,42 @@ pub(super) fn strategy(algorithm: Algorithm, call: usize, range: PortRange) -> B
     }
 }
 
-fn linux(version: LinuxVersion, call: usize, range: PortRange) -> Box<dyn Strategy> {
-    let connect = || {
-        let resalted = version == LinuxVersion::From5_18;
-        LinuxConnect::new(range, version, resalted.then_some(LINUX_PERIOD))
+/// A host's way to pick for one kind of call. Linux' own is not hidden behind a trait, so that what a
+/// destination hashes to can be kept.
+pub(super) enum Picker {
+    Linux(LinuxConnect),
+    Other(Box<dyn Strategy>),
+}
+
+/// A fresh one, with so many counters where Linux would have its whole table.
+pub(super) fn picker(
+    algorithm: Algorithm,
+    call: usize,
+    range: PortRange,
+    counters: Option<u32>,
+) -> Picker {
+    let Algorithm::Linux(version) = algorithm else {
+        return Picker::Other(strategy(algorithm, call, range));
     };
+    let linux = linux_connect(version, range);
+    let linux = match counters {
+        Some(counters) => linux.with_table(counters),
+        None => linux,
+    };
+    match call {
+        2 => Picker::Linux(linux),
+        3 => Picker::Linux(linux.with_own_range()),
+        _ => Picker::Other(strategy(algorithm, call, range)),
+    }
+}
+
+fn linux_connect(version: LinuxVersion, range: PortRange) -> LinuxConnect {
+    let resalted = version == LinuxVersion::From5_18;
+    LinuxConnect::new(range, version, resalted.then_some(LINUX_PERIOD))
+}
+
+fn linux(version: LinuxVersion, call: usize, range: PortRange) -> Box<dyn Strategy> {
+    let connect = || linux_connect(version, range);
     match call {
         0 => Box::new(LinuxUdp::new(range, UDP_SLOTS)),
         // net/sctp/socket.c, sctp_get_port_local: a random start, then one by one.

@@ -160,6 +160,14 @@ impl View<'_> {
         blocked
     }
 
+    /// Whether a port of the span is free.
+    #[inline]
+    fn is_open(&self, port: u32) -> bool {
+        let blocked = self.blocked(port as usize / 64 - self.span.first);
+        blocked & (1 << (port % 64)) == 0 && !self.in_list(port as u16)
+    }
+
+    #[inline]
     fn in_list(&self, port: u16) -> bool {
         match self.taken {
             Some(Taken::Few { count, ports }) => ports[..usize::from(*count)].contains(&port),
@@ -232,9 +240,10 @@ impl Availability for View<'_> {
         None
     }
 
+    #[inline]
     fn first_free(&self, range: PortRange, start: u32, step: u32) -> Option<Port> {
         let (low, len) = (u32::from(range.low().number()), range.len());
-        let start = low + start % len;
+        let start = low + if start < len { start } else { start % len };
         let mask = match step {
             0 | 1 => u64::MAX,
             2 if start.is_multiple_of(2) => 0x5555_5555_5555_5555,
@@ -242,8 +251,13 @@ impl Availability for View<'_> {
             _ => return walk(self, range, start - low, step),
         };
         let last = low + len - 1;
-        let found = self.lowest(start, last, mask).or_else(|| self.lowest(low, start, mask));
         let step = step.max(1);
+        // Most often the first one is free.
+        if self.is_open(start) {
+            self.asked(1);
+            return Some(Port::new(start as u16));
+        }
+        let found = self.lowest(start, last, mask).or_else(|| self.lowest(low, start, mask));
         let tried = found.map_or(len, |port| (u32::from(port) + len - start) % len + step);
         self.asked(tried / step);
         found.map(Port::new)

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use dayfly_alloc::Random;
 
-use super::engine::{Engine, Open, Timer, What};
+use super::connection::Open;
+use super::engine::{Engine, Timer, What};
 use super::outcome::Outcome;
 use crate::scenario::{Closes, Nanos, Scenario, Task, Via, Workload};
 
@@ -70,7 +71,7 @@ impl Engine<'_> {
         let index = usize::from(timer.work);
         let work = &self.scenario.workloads[index];
         let Task::KeepAlive { idle, requests } = work.task else { return };
-        self.outcome.workloads[index].done += 1;
+        self.tally.outcome.workloads[index].done += 1;
         let slot = &mut self.slots.all[timer.slot as usize];
         slot.count += 1;
         if slot.count >= requests {
@@ -141,7 +142,7 @@ impl Engine<'_> {
         let work = &self.scenario.workloads[index];
         let Task::Ftp { quit, .. } = work.task else { return };
         if timer.port != 0 {
-            self.outcome.workloads[index].done += 1;
+            self.tally.outcome.workloads[index].done += 1;
             self.close(index, timer.into(), work.closes);
         }
         let slot = &mut self.slots.all[timer.slot as usize];

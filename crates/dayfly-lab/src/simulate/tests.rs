@@ -233,3 +233,110 @@ fn as_many_are_open_as_must_be() {
         assert!((mean / 400.0 - 1.0).abs() < 0.05, "{duration}: {mean}");
     }
 }
+
+/// Hosts and workloads that the short way knows, all with each other: both ways tell the same.
+#[test]
+fn the_short_way_is_the_long_way() {
+    let hosts = [
+        "system = \"linux\"\nrange = \"40000-40299\"",
+        "system = \"linux\"\nversion = \"5.15\"\nrange = \"40000-40300\"\nreserved = \"40010-40019\"",
+        "system = \"linux\"\nversion = \"4.4\"\nrange = \"40000-40199\"\ncount = 3",
+        "system = \"linux\"\nrange = \"40000-40199\"\ntime_wait = \"20 s\"\naddresses = 2",
+        "system = \"uniform\"\nrange = \"40000-40199\"\nlisteners = \"40100\"",
+        "system = \"traditional-bsd\"\nrange = \"1024-1623\"\ncount = 2\naddresses = 3",
+        "system = \"freebsd\"\nrange = \"50000-50599\"",
+        "system = \"macos\"\nrange = \"50000-50599\"\ncount = 4",
+        "system = \"illumos\"\nrange = \"50000-50199\"\ntime_wait = \"0 s\"",
+        "system = \"gvisor\"\nrange = \"50000-50199\"",
+    ];
+    let works = [
+        "rate = 20\nduration = { exponential = \"1 s\" }",
+        "rate = 40\nduration = { pareto = [\"100 ms\", 1.5] }\ncloses = \"reset\"",
+        "rate = 10\narrivals = \"constant\"\nduration = \"1 s\"\ncloses = \"reset\"",
+        "rate = 10\narrivals = \"constant\"\nduration = \"10 s\"",
+        "rate = 30\narrivals = \"bursts\"\nburst = 15\nduration = { uniform = [\"0 s\", \"20 s\"] }",
+        "rate = 5\nduration = \"forever\"\ncount = 700\nstart = \"3 s\"\nstop = \"80 s\"",
+        "rate = 60\nduration = \"0 s\"\nvia = \"own-range\"",
+        "rate = 60\nprotocol = \"udp\"\nduration = { exponential = \"2 s\" }",
+        "rate = 60\nprotocol = \"sctp\"\nduration = { exponential = \"2 s\" }",
+    ];
+    let mut compared = 0;
+    for (number, host) in hosts.iter().enumerate() {
+        for work in works {
+            for targets in [1, 3, 40] {
+                let text = format!(
+                    "seed = {number}\nduration = \"100 s\"\nsamples = 101\n[[host]]\n{host}\n\
+                     [[destination]]\ncount = {targets}\n[[workload]]\n{work}\n"
+                );
+                let scenario =
+                    Scenario::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+                assert!(stream::Stream::suits(&scenario), "{text}");
+                let extent = stream::Extent { watched: WATCHED, counters: None };
+                let short = stream::Stream::new(&scenario, extent).run(&mut |_| {});
+                let long = engine::Engine::new(&scenario).run(&mut |_| {});
+                assert_eq!(short, long, "{text}");
+                compared += u64::from(short.opened > 100);
+            }
+        }
+    }
+    assert!(compared > 200, "{compared}");
+}
+
+/// Linux with ten thousand ports in all, half of which would be enough.
+fn wide(hosts: u32, targets: u32, rate: f64) -> Scenario {
+    let text = format!(
+        "duration = \"150 s\"\nsamples = 61\n[[host]]\nsystem = \"linux\"\nrange = \"40000-40039\"\n\
+         count = {hosts}\n[[destination]]\ncount = {targets}\n[[workload]]\nrate = {rate}\n\
+         duration = {{ exponential = \"5 s\" }}\n"
+    );
+    Scenario::parse(&text).unwrap()
+}
+
+#[test]
+fn a_wide_run_is_the_same_on_any_number_of_threads() {
+    for scenario in [wide(1, 700, 300.0), wide(700, 2, 1.0)] {
+        let run = |threads| {
+            let threads = NonZeroUsize::new(threads).unwrap();
+            Simulation::new(&scenario).run_on(threads, &mut |_| {})
+        };
+        let alone = run(1);
+        assert!(alone.first_failure.is_some() && alone.first_slow.is_some());
+        assert_eq!(alone, run(2));
+        assert_eq!(alone, run(50));
+    }
+}
+
+#[test]
+fn parts_do_what_the_whole_does() {
+    for (hosts, targets, rate) in [(1, 1000, 500.0), (500, 2, 1.0)] {
+        let scenario = wide(hosts, targets, rate);
+        let whole = stream::Stream::new(&scenario, Extent { watched: WATCHED, counters: None });
+        let whole = whole.run(&mut |_| {});
+        let parts = Parts::of(&scenario).unwrap().run(NonZeroUsize::MIN, &mut |_| {});
+        let near = |what, one: f64, other: f64, most: f64| {
+            assert!((one / other - 1.0).abs() < most, "{hosts}: {what} {one} and {other}");
+        };
+        let attempted = |outcome: &Outcome| (outcome.opened + outcome.failed) as f64;
+        // 60,000 by Poisson: four times the spread of a difference.
+        near("attempts", attempted(&parts), attempted(&whole), 0.023);
+        near("failed", parts.failed as f64, whole.failed as f64, 0.15);
+        near("slow", parts.slow as f64, whole.slow as f64, 0.05);
+        near("search", parts.search.mean(), whole.search.mean(), 0.03);
+        near("reuse", parts.reuse.mean(), whole.reuse.mean(), 0.05);
+        for (part, whole) in parts.curve.iter().zip(&whole.curve).skip(10) {
+            assert_eq!(part.at, whole.at);
+            near("live", part.live as f64, whole.live as f64, 0.2);
+            near("waiting", part.time_wait as f64, whole.time_wait as f64, 0.06);
+        }
+        // The number of a moment is its number among all, not among those of its part.
+        for moment in [parts.first_slow.unwrap(), parts.first_failure.unwrap().moment] {
+            let due = moment.at as f64 / SECOND as f64 * 500.0;
+            assert!((moment.number as f64 - due).abs() < 6.0 * due.sqrt() + 2.0, "{moment:?}");
+        }
+        let share = &parts.workloads[0];
+        assert_eq!(share.first_failed, parts.first_failure.map(|failure| failure.moment.number));
+        assert_eq!(parts.heat.iter().map(|heat| u64::from(*heat)).sum::<u64>(), parts.opened);
+        assert_eq!(parts.search.count(), parts.opened);
+        assert_eq!(share.attempted, parts.opened + parts.failed);
+    }
+}

@@ -11,8 +11,11 @@ pub(super) trait Due {
     fn due(&self) -> Nanos;
 }
 
-/// How many buckets a calendar has: a power of two.
+/// How many buckets a calendar has, if nothing is known of what it has to reach.
 const BUCKETS: usize = 1 << 13;
+/// And how many if something is.
+const LEAST_BUCKETS: u64 = 1 << 8;
+const MOST_BUCKETS: u64 = 1 << 16;
 
 /// A calendar queue (Brown, 1988): buckets of equal width round the clock, what lies beyond one
 /// round in a heap. Adding and taking costs the same however many are waiting.
@@ -23,6 +26,8 @@ pub(super) struct Calendar<T> {
     /// The bucket that is being emptied, by its number since time 0.
     current: u64,
     buckets: Vec<Vec<T>>,
+    /// How many there are once something was added: a power of two.
+    round: usize,
     /// What is left of the current bucket, the next one last.
     open: Vec<T>,
     /// Room of buckets that were emptied, for the next ones: used again while it is in the cache,
@@ -67,6 +72,7 @@ impl<T: Due> Calendar<T> {
             shift: width.clamp(1, 1 << 62).next_power_of_two().trailing_zeros(),
             current: 0,
             buckets: Vec::new(),
+            round: BUCKETS,
             open: Vec::new(),
             spare: Vec::new(),
             waiting: 0,
@@ -75,17 +81,24 @@ impl<T: Due> Calendar<T> {
         }
     }
 
+    /// With buckets of about this width, as many as it takes to reach so far.
+    pub(super) fn reaching(width: Nanos, reach: Nanos) -> Self {
+        let buckets = (reach / width.max(1)).clamp(LEAST_BUCKETS, MOST_BUCKETS);
+        let width = width.max(reach / MOST_BUCKETS);
+        Calendar { round: buckets.next_power_of_two() as usize, ..Calendar::new(width) }
+    }
+
     /// Adds something that is not due before what was taken last.
     pub(super) fn add(&mut self, thing: T) {
         if self.buckets.is_empty() {
-            self.buckets.resize_with(BUCKETS, Vec::new);
+            self.buckets.resize_with(self.round, Vec::new);
         }
         let bucket = thing.due() >> self.shift;
         if bucket <= self.current {
             // Behind all that are due at the same time.
             let place = self.open.partition_point(|other| other.due() > thing.due());
             self.open.insert(place, thing);
-        } else if bucket < self.current + BUCKETS as u64 {
+        } else if bucket < self.current + self.round as u64 {
             self.put(bucket, thing);
         } else {
             self.added += 1;
@@ -96,7 +109,7 @@ impl<T: Due> Calendar<T> {
     /// Into a bucket of this round.
     #[inline]
     fn put(&mut self, bucket: u64, thing: T) {
-        let bucket = &mut self.buckets[bucket as usize % BUCKETS];
+        let bucket = &mut self.buckets[bucket as usize & (self.round - 1)];
         if bucket.capacity() == 0 {
             *bucket = self.spare.pop().unwrap_or_default();
         }
@@ -131,7 +144,7 @@ impl<T: Due> Calendar<T> {
                 self.current += 1;
             }
             if !self.buckets.is_empty() {
-                let bucket = &mut self.buckets[self.current as usize % BUCKETS];
+                let bucket = &mut self.buckets[self.current as usize & (self.round - 1)];
                 if !bucket.is_empty() {
                     self.waiting -= bucket.len();
                     let emptied = std::mem::replace(&mut self.open, std::mem::take(bucket));
@@ -139,7 +152,7 @@ impl<T: Due> Calendar<T> {
                 }
             }
             while let Some(Reverse(next)) = self.beyond.peek()
-                && next.order.0 >> self.shift < self.current + BUCKETS as u64
+                && next.order.0 >> self.shift < self.current + self.round as u64
                 && let Some(Reverse(next)) = self.beyond.pop()
             {
                 let bucket = next.order.0 >> self.shift;

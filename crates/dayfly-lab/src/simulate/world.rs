@@ -9,6 +9,7 @@ use dayfly_ports::{Port, PortRange, Protocol};
 
 use super::pickers::{self, CALLS};
 use super::ports::{Bits, Span, Taken, View};
+use super::tally::Count;
 use super::timers::{Held, Line};
 use crate::scenario::{Algorithm, HostGroup, Nanos, Reuse, Scenario, Scope, Task, Via};
 
@@ -19,31 +20,18 @@ pub(super) struct Domain {
     taken: Taken,
     /// Ports in TIME_WAIT that may be taken over, which are not in `taken`.
     lingering: u32,
-    /// The window that `opened` counts.
-    window: u32,
-    opened: u32,
-    /// Index of its watch plus one.
-    watch: u8,
+    pub(super) count: Count,
 }
 
 impl Domain {
-    const EMPTY: Domain =
-        Domain { taken: Taken::EMPTY, lingering: 0, window: 0, opened: 0, watch: 0 };
+    fn empty() -> Domain {
+        Domain { taken: Taken::EMPTY, lingering: 0, count: Count::default() }
+    }
 
     /// Ports held, TIME_WAIT included.
     #[inline]
     pub(super) fn held(&self) -> u32 {
         self.taken.len() + self.lingering
-    }
-
-    /// One more opened in this window: how many that makes.
-    #[inline]
-    pub(super) fn count(&mut self, window: u32) -> u32 {
-        if self.window != window {
-            (self.window, self.opened) = (window, 0);
-        }
-        self.opened += 1;
-        self.opened
     }
 }
 
@@ -152,7 +140,6 @@ pub(super) struct World {
     /// The place of a target's address and port among all, for keys.
     loopback: Vec<bool>,
     pub(super) waiting: u64,
-    watches: u8,
 }
 
 /// How many places connections lead to: the destinations, and the ports that FTP servers offer or
@@ -181,7 +168,6 @@ impl World {
             targets,
             loopback,
             waiting: 0,
-            watches: 0,
         };
         for (index, group) in scenario.hosts.iter().enumerate() {
             world.add(scenario, index, group);
@@ -211,7 +197,7 @@ impl World {
                 Scope::Address => spaces,
                 Scope::Host => group.count,
             };
-            self.domains.resize(self.domains.len() + count as usize, Domain::EMPTY);
+            self.domains.resize(self.domains.len() + count as usize, Domain::empty());
         }
         let first_space = self.books.len() as u32;
         let first_host = self.hosts.len() as u32;
@@ -448,20 +434,6 @@ impl World {
         }
         ended
     }
-
-    /// The watch of a domain, begun if there are not enough yet.
-    #[inline]
-    pub(super) fn watch(&mut self, domain: u32, most: usize) -> Option<usize> {
-        let domain = &mut self.domains[domain as usize];
-        if domain.watch == 0 {
-            if usize::from(self.watches) >= most {
-                return None;
-            }
-            self.watches += 1;
-            domain.watch = self.watches;
-        }
-        Some(usize::from(domain.watch) - 1)
-    }
 }
 
 fn unbook(
@@ -489,7 +461,7 @@ const fn binds(via: Via) -> bool {
 }
 
 /// Within what a port of this protocol is unique: UDP's is by address everywhere, SCTP's by host.
-const fn scope_of(protocol: Protocol, tcp: Scope) -> Scope {
+pub(super) const fn scope_of(protocol: Protocol, tcp: Scope) -> Scope {
     match protocol {
         Protocol::Tcp => tcp,
         Protocol::Udp => Scope::Address,
@@ -498,7 +470,7 @@ const fn scope_of(protocol: Protocol, tcp: Scope) -> Scope {
 }
 
 /// Addresses and port of a connection: one for each source address and each place it leads to.
-fn key(protocol: Protocol, space: u32, to: u32, loopback: bool) -> Key {
+pub(super) fn key(protocol: Protocol, space: u32, to: u32, loopback: bool) -> Key {
     let remote = if loopback { 0x7F01_0000 } else { 0xC612_0000_u32 };
     let local = IpAddr::V4(Ipv4Addr::from_bits(0x0A00_0000 + space));
     let remote = IpAddr::V4(Ipv4Addr::from_bits(remote.wrapping_add(to)));
