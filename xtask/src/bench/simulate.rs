@@ -1,9 +1,11 @@
 //! `bench simulate`: events a second of dayfly's simulator and of a plain SimPy model of the same
 //! scenario, in turns; and what the long runs take.
 
+use std::num::NonZeroUsize;
 use std::process::Command;
+use std::thread;
 
-use dayfly_lab::scenario::{SECOND, Scenario};
+use dayfly_lab::scenario::{SECOND, SHIPPED, Scenario};
 use dayfly_lab::simulate::Simulation;
 
 use super::{median, process};
@@ -41,22 +43,8 @@ const CASES: [Case; 2] = [
     },
 ];
 
-/// Runs that people wait for; `--long` runs them, a day and an hour of simulated time.
-const LONG: [(&str, &str, u64); 2] = [
-    (
-        "a day of 100,000 connections a second to 10,000 destinations",
-        "duration = \"1 d\"\n[[host]]\nsystem = \"linux\"\n[[destination]]\ncount = 10000\n\
-         [[workload]]\nrate = 100000\nduration = { exponential = \"100 ms\" }\n",
-        86_400,
-    ),
-    (
-        "an hour of 10,000 hosts behind one CGN of 20 addresses, 10,000 connections a second",
-        "duration = \"1 h\"\n[[host]]\nsystem = \"linux\"\ncount = 10000\n[[destination]]\n\
-         count = 50\n[[workload]]\nrate = 1\nduration = { exponential = \"2 s\" }\n\
-         [nat]\naddresses = 20\n",
-        3_600,
-    ),
-];
+/// Shipped scenarios that people wait for; `--long` runs them whole.
+const LONG: [&str; 2] = ["busy-day", "fleet-behind-cgn"];
 
 /// The name of the part that runs one long scenario for a share of its time, to see its memory.
 pub(crate) const PART: &str = "simulate-part";
@@ -80,7 +68,7 @@ pub(crate) fn run(words: &[&str]) -> Done {
     for case in &CASES {
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
-            ours.push(dayfly(case.scenario, case.seconds)?.0);
+            ours.push(dayfly(case.scenario, case.seconds)?);
             let words = [script, case.name, &case.simpy_seconds.to_string()];
             theirs.push(simpy(&shell::output(&python, &words)?)?);
         }
@@ -90,20 +78,24 @@ pub(crate) fn run(words: &[&str]) -> Done {
             missed.push(format!("{}: {ours:.1} of {} million", case.name, case.goal));
         }
     }
-    println!("\n| long run | simulated | processor, s | million events a second | peak, MiB |");
-    println!("|---|---|---|---|---|");
-    for (index, (name, _, whole)) in LONG.iter().enumerate() {
+    println!(
+        "\n| long run | simulated | threads | s | processor, s | million events a second | peak, MiB |"
+    );
+    println!("|---|---|---|---|---|---|---|");
+    let all = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    for name in LONG {
+        let whole = shipped(name)?.duration / SECOND;
         // Memory must not follow the simulated time: two lengths, the second three times the first.
-        let lengths = if long { vec![*whole] } else { vec![100, 300] };
-        for seconds in lengths {
+        let runs =
+            if long { vec![(whole, all)] } else { vec![(100, NonZeroUsize::MIN), (300, all)] };
+        for (seconds, threads) in runs {
             let this = std::env::current_exe().map_err(|error| error.to_string())?;
-            let words = ["bench", PART, &index.to_string(), &seconds.to_string()];
+            let words = ["bench", PART, name, &seconds.to_string(), &threads.to_string()];
             let took = process::measure(Command::new(this).args(words))?;
-            let seconds_used = took.processor.as_secs_f64();
-            let events = events(index, seconds);
+            let (clock, used) = (took.elapsed.as_secs_f64(), took.processor.as_secs_f64());
             println!(
-                "| {name} | {seconds} s | {seconds_used:.1} | {:.1} | {} |",
-                events / seconds_used / 1e6,
+                "| {name} | {seconds} s | {threads} | {clock:.1} | {used:.1} | {:.1} | {} |",
+                events(name, seconds) / used / 1e6,
                 took.peak_kib / 1024
             );
         }
@@ -112,27 +104,37 @@ pub(crate) fn run(words: &[&str]) -> Done {
 }
 
 /// What such a run has to do, roughly: three events for each connection, four with a NAT.
-fn events(index: usize, seconds: u64) -> f64 {
-    seconds as f64 * if index == 0 { 3.0 * 100_000.0 } else { 4.0 * 10_000.0 }
+fn events(name: &str, seconds: u64) -> f64 {
+    seconds as f64 * if name == LONG[0] { 3.0 * 100_000.0 } else { 4.0 * 10_000.0 }
 }
 
-/// Runs one long scenario for so many simulated seconds.
+/// Runs one long scenario for so many simulated seconds, on so many threads.
 pub(crate) fn part(words: &[&str]) -> Done {
-    let [index, seconds] = words else { return Err(format!("{PART} takes two numbers")) };
-    let index: usize = index.parse().map_err(|_| "no number".to_owned())?;
+    let [name, seconds, threads] = words else {
+        return Err(format!("{PART} takes a name and two numbers"));
+    };
+    let threads: NonZeroUsize = threads.parse().map_err(|_| "no number".to_owned())?;
     let seconds: u64 = seconds.parse().map_err(|_| "no number".to_owned())?;
-    let (_, text, _) = LONG.get(index).ok_or("there is no such run")?;
-    dayfly(text, seconds).map(|_| ())
+    let mut scenario = shipped(name)?;
+    scenario.duration = seconds * SECOND;
+    let _ = Simulation::new(&scenario).run_on(threads, &mut |_| {});
+    Ok(())
 }
 
-/// Million events a second, and what was opened.
-fn dayfly(text: &str, seconds: u64) -> Result<(f64, u64), String> {
+fn shipped(name: &str) -> Result<Scenario, String> {
+    let shipped = SHIPPED.iter().find(|shipped| shipped.name == name);
+    let shipped = shipped.ok_or_else(|| format!("no scenario {name} is shipped"))?;
+    Scenario::parse(shipped.text).map_err(|error| error.to_string())
+}
+
+/// Million events a second, on one core.
+fn dayfly(text: &str, seconds: u64) -> Result<f64, String> {
     let mut scenario = Scenario::parse(text).map_err(|error| error.to_string())?;
     scenario.duration = seconds * SECOND;
     // The processor's time, not the clock's: the figures are for one core, however busy it is.
     let begun = processor_seconds();
     let outcome = Simulation::new(&scenario).run();
-    Ok((outcome.events as f64 / (processor_seconds() - begun) / 1e6, outcome.opened))
+    Ok(outcome.events as f64 / (processor_seconds() - begun) / 1e6)
 }
 
 /// What this thread has used.

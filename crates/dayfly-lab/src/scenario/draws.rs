@@ -43,8 +43,16 @@ pub(super) fn unit(random: &mut impl Random) -> f64 {
 #[inline]
 pub(crate) fn exponential(mean: f64, random: &mut impl Random) -> Nanos {
     let draw = minus_ln((1 << 53) - (random.next_u64() >> 11));
-    // Signed, because that takes one instruction; 292 years are enough.
-    (draw * mean + 0.5) as i64 as Nanos
+    nearest(draw * mean)
+}
+
+/// As `round() as Nanos` gives it for times up to 292 years, in a few instructions.
+#[inline]
+pub(crate) fn nearest(time: f64) -> Nanos {
+    // Signed, because processors have an instruction for that.
+    let whole = time as i64;
+    // Exact: below 2^53 both are, and from there on every number is whole.
+    whole.saturating_add(i64::from(time - whole as f64 >= 0.5)).cast_unsigned()
 }
 
 /// Minus the natural logarithm of `m` / 2^53, for `m` from 1 to 2^53, to within 4e-16 or so.
@@ -76,6 +84,16 @@ mod tests {
         for m in edges.into_iter().chain(draws) {
             let right = -(m as f64 / (1_u64 << 53) as f64).ln();
             assert!((minus_ln(m) - right).abs() <= 5e-16 * right.max(1.0), "{m}: {right}");
+        }
+    }
+
+    #[test]
+    fn nearest_is_round() {
+        let big = (1_u64 << 52) as f64;
+        let edges =
+            [0.0, -0.0, -0.4, 0.5, 0.499_999_999_999_999_94, 1.5, 2.5, big - 0.5, big + 1.0];
+        for time in edges.into_iter().chain([big * 4.0 + 2.0, 9e18, f64::NAN]) {
+            assert_eq!(nearest(time), time.round() as Nanos, "{time}");
         }
     }
 

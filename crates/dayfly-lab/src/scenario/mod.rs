@@ -24,7 +24,7 @@ pub use presets::{Preset, PresetKind, preset};
 pub use quantity::{Distribution, Nanos, SECOND, Seconds};
 pub use shipped::{SHIPPED, Shipped};
 
-pub(crate) use draws::exponential;
+pub(crate) use draws::{exponential, nearest};
 
 /// What is to be simulated.
 #[derive(Clone, Debug)]

@@ -52,4 +52,6 @@ shipped![
     "attack",
     "keep-alive",
     "subscribers-behind-nat",
+    "busy-day",
+    "fleet-behind-cgn",
 ];

@@ -2,7 +2,7 @@
 
 use dayfly_alloc::Random;
 
-use crate::scenario::{Nanos, Pace, SECOND, Workload, exponential};
+use crate::scenario::{Nanos, Pace, SECOND, Workload, exponential, nearest};
 
 /// When a workload's next beginning is.
 ///
@@ -64,12 +64,12 @@ impl Arrivals {
             Pace::Poisson(_) => self.next.saturating_add(exponential(self.mean, random)),
             Pace::Constant(rate) => {
                 let since = self.begun as f64 / (rate * f64::from(self.hosts)) * SECOND as f64;
-                work.start.saturating_add(since.round() as Nanos)
+                work.start.saturating_add(nearest(since))
             }
             Pace::Bursts(rate, burst) => {
                 let bursts = (self.begun / u64::from(burst)) as f64 * f64::from(burst);
                 let since = bursts / (rate * f64::from(self.hosts)) * SECOND as f64;
-                work.start.saturating_add(since.round() as Nanos)
+                work.start.saturating_add(nearest(since))
             }
             Pace::Parallel(..) => Nanos::MAX,
         };

@@ -8,6 +8,9 @@ use dayfly_ports::{Port, PortRange, PortSet};
 /// So many are kept as a list.
 const FEW: usize = 11;
 
+/// So many words are counted together.
+const BLOCK: u32 = 8;
+
 /// The span that the bitmaps of one group of hosts cover: whole words of 64 ports round a range.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Span {
@@ -160,11 +163,32 @@ impl View<'_> {
         blocked
     }
 
+    /// How many ports of a block of words are free, where there is no list.
+    fn free_in_block(&self, word: usize) -> u32 {
+        let words = word..word + BLOCK as usize;
+        let mut blocked = [0; BLOCK as usize];
+        blocked.copy_from_slice(&self.fixed.0[words.clone()]);
+        let taken = match self.taken {
+            Some(Taken::Many { bits, .. }) => Some(bits),
+            _ => None,
+        };
+        for more in taken.into_iter().chain(self.more) {
+            for (word, more) in blocked.iter_mut().zip(&more.0[words.clone()]) {
+                *word |= more;
+            }
+        }
+        blocked.iter().map(|word| word.count_zeros()).sum()
+    }
+
     /// Whether a port of the span is free.
     #[inline]
     fn is_open(&self, port: u32) -> bool {
         let blocked = self.blocked(port as usize / 64 - self.span.first);
         blocked & (1 << (port % 64)) == 0 && !self.in_list(port as u16)
+    }
+
+    const fn is_list(&self) -> bool {
+        matches!(self.taken, Some(Taken::Few { .. }))
     }
 
     #[inline]
@@ -226,7 +250,19 @@ impl Availability for View<'_> {
 
     fn select_free(&self, range: PortRange, mut rank: u32) -> Option<Port> {
         self.asked(1);
-        for word in u32::from(range.low().number()) / 64..=u32::from(range.high().number()) / 64 {
+        let (first, last) =
+            (u32::from(range.low().number()) / 64, u32::from(range.high().number()) / 64);
+        let mut word = first;
+        while word <= last {
+            // Many words are passed over together: none of them is at an end of the range.
+            if word % BLOCK == 0 && word > first && word + BLOCK <= last && !self.is_list() {
+                let count = self.free_in_block(word as usize - self.span.first);
+                if rank >= count {
+                    rank -= count;
+                    word += BLOCK;
+                    continue;
+                }
+            }
             let mut free = self.free_word(word, range);
             let count = free.count_ones();
             if rank < count {
@@ -236,6 +272,7 @@ impl Availability for View<'_> {
                 return Some(Port::new((word * 64 + free.trailing_zeros()) as u16));
             }
             rank -= count;
+            word += 1;
         }
         None
     }
@@ -306,7 +343,8 @@ mod tests {
         let mut random = Xoshiro::seeded(3);
         for round in 0..400 {
             let low = 1 + random.below(400) as u16;
-            let range = PortRange::new(low, low + 1 + random.below(300) as u16 * 2).unwrap();
+            let width = if round % 10 == 0 { 1500 } else { 300 };
+            let range = PortRange::new(low, low + 1 + random.below(width) as u16 * 2).unwrap();
             let span = Span::of(range);
             let mut free = PortSet::from(range);
             let (mut taken, mut fixed) = (Taken::EMPTY, Bits::empty(span));
@@ -330,7 +368,7 @@ mod tests {
                 probes: Cell::new(0),
             };
             assert_eq!(view.free_in(range), free.len());
-            for rank in [0, free.len() / 2, free.len()] {
+            for rank in (0..=free.len()).step_by(1 + free.len() as usize / 9) {
                 assert_eq!(view.select_free(range, rank), free.select(rank));
             }
             for start in 0..range.len() {

@@ -5,7 +5,9 @@ mod progress;
 
 use std::fs;
 use std::io::{Read, Write, stdin, stdout};
+use std::num::NonZeroUsize;
 use std::path::Path;
+use std::thread;
 
 use dayfly_lab::picture::pictures;
 use dayfly_lab::scenario::{Preset, SHIPPED, Scenario, ScenarioError, preset};
@@ -32,7 +34,8 @@ pub(crate) fn run(args: &SimulateArgs) -> Result<(), Failure> {
         scenario.duration = duration.nanos().max(1);
     }
     let mut bar = Bar::new();
-    let outcome = Simulation::new(&scenario).run_with(&mut |progress| bar.show(progress));
+    let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let outcome = Simulation::new(&scenario).run_on(threads, &mut |progress| bar.show(progress));
     bar.clear();
     if let Some(folder) = &args.picture {
         draw(Path::new(folder), &scenario, &outcome)?;
