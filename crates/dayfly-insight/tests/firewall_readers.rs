@@ -4,9 +4,9 @@
 #![expect(clippy::unwrap_used, reason = "a broken fixture fails the test")]
 
 use dayfly_insight::firewall::check::check;
-use dayfly_insight::firewall::evaluate::Outcome;
 use dayfly_insight::firewall::flows::{FlowKind, Host};
 use dayfly_insight::firewall::model::{Dialect, Family};
+use dayfly_insight::firewall::outcome::Outcome;
 use dayfly_insight::firewall::packet::{Direction, Packet};
 use dayfly_insight::firewall::readers::{Format, read};
 use dayfly_insight::firewall::region::Region;
@@ -230,6 +230,25 @@ fn what_is_emitted_is_read_back() {
         let passed = outcome.surely_passed();
         assert_eq!(passed.ports().to_string(), "20000-20100,30000,40000-40001", "{dialect:?}");
         assert!(passed.contains(20, 30000) && !passed.contains(21, 30000), "{dialect:?}");
+    }
+}
+
+/// Files can say what no kernel takes: the walk ends, and says that it does not know.
+#[test]
+fn jumps_that_cross_or_go_in_circles_come_to_an_end() {
+    let jump =
+        |from: usize, to: usize| format!("-A c{from} -m limit --limit 3/sec -j c{to}\n").repeat(4);
+    let chains = |count: usize| (0..count).map(|n| format!(":c{n} - [0:0]\n")).collect::<String>();
+    let crossed: String = (0..13).map(|n| jump(n, n + 1)).collect();
+    for (count, jumps) in [(1, jump(0, 0)), (3, jump(0, 1) + &jump(1, 0)), (14, crossed)] {
+        let text = format!(
+            "*filter\n:INPUT DROP [0:0]\n{}-A INPUT -j c0\n{jumps}\
+             -A c0 -p tcp -m limit --limit 1/sec -j ACCEPT\nCOMMIT\n",
+            chains(count)
+        );
+        let (_, outcome) = outcome(&text, Direction::In, Protocol::Tcp);
+        assert!(!outcome.opaque.is_empty(), "{text}");
+        assert!(outcome.decisions.len() < 700_000, "{}", outcome.decisions.len());
     }
 }
 

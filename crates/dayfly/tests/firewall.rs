@@ -343,3 +343,75 @@ fn wrong_input_is_answered_with_a_sentence() {
         assert_snapshot!(format!("wrong_{name}"), told(&mut check(arguments), &[]));
     }
 }
+
+/// A connection that has to come to a certain port, and is sent to another, does not work; one that
+/// somebody waits for there does.
+#[test]
+fn what_nat_moves_is_followed() {
+    privileged!();
+    needs!("nft", "nftables");
+    let nat = |rules: &str, input: &str| {
+        format!(
+            "table ip n {{\n chain p {{\n type nat hook prerouting priority -100\n {rules}\n }}\n}}\n{}",
+            client("", input)
+        )
+    };
+    let flow = |namespace: &Namespace, name: &str| {
+        let (place, _) = json(namespace, &["--passive", "40000-40009", "--flow", name]);
+        let flow = &place["flows"][0];
+        let text = |key: &str| flow[key].as_str().unwrap_or_default().to_owned();
+        (text("verdict"), text("why"))
+    };
+    let range = "tcp dport 32768-60999 accept";
+    for (rules, input, name, verdict, why) in [
+        ("tcp dport 32768-60999 redirect to :2222", range, "ftp-active", "blocked", "another port"),
+        ("tcp dport 40000 redirect to :2222", range, "ftp-active", "partly", "another port"),
+        (
+            "tcp dport 21 redirect to :2121",
+            "tcp dport { 2121, 40000-40009 } accept",
+            "ftp-passive-server",
+            "passes",
+            "40000-40009",
+        ),
+        (
+            "tcp dport 21 redirect to :2121",
+            "tcp dport { 21, 40000-40009 } accept",
+            "ftp-passive-server",
+            "blocked",
+            "control",
+        ),
+        (
+            "tcp dport 40000-40009 dnat to 10.9.0.7",
+            "tcp dport { 21, 40000-40009 } accept",
+            "ftp-passive-server",
+            "unknown",
+            "another host",
+        ),
+        (
+            "tcp dport 40000-40009 redirect",
+            "tcp dport { 21, 40000-40009 } accept",
+            "ftp-passive-server",
+            "passes",
+            "40000-40009",
+        ),
+        (
+            "tcp dport 21 redirect to :2121",
+            "ct status dnat accept\n tcp dport 40000-40009 accept",
+            "ftp-passive-server",
+            "passes",
+            "40000-40009",
+        ),
+    ] {
+        let (near, _far) = scene(&nat(rules, input));
+        let (told, said) = flow(&near, name);
+        assert_eq!(told, verdict, "{rules}: {said}");
+        assert!(said.contains(why), "{rules}: {said}");
+    }
+    let (near, _far) = scene(&nat("tcp dport 80 redirect to :8080", "tcp dport 8080 accept"));
+    let (place, _) = json(&near, &[]);
+    let open = place["open"].as_array().unwrap().iter();
+    let open: Vec<_> =
+        open.filter(|one| one["direction"] == "in" && one["family"] != "ipv6").collect();
+    let moved = open.iter().find(|one| one["arrives"] == 8080).unwrap();
+    assert_eq!(moved["ports"], "80");
+}

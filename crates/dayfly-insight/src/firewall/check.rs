@@ -7,7 +7,7 @@ use dayfly_ports::{Port, PortRange, PortSet, Protocol};
 use super::flows::{Flow, FlowKind, Host, assess, assess_all};
 use super::matching::condition;
 use super::model::{Family, RulePlace, Ruleset, Spans};
-use super::packet::Direction;
+use super::packet::{Direction, Translation};
 use super::region::Region;
 
 /// Ports that a new connection may use.
@@ -23,6 +23,8 @@ pub struct Open {
     pub source_ports: Box<PortSet>,
     /// to these.
     pub ports: Box<PortSet>,
+    /// The port where they arrive, if NAT sends them to another one of this host.
+    pub arrives: Option<u16>,
     /// Under what condition.
     pub needs: Option<String>,
 }
@@ -150,7 +152,9 @@ pub fn check(ruleset: &Ruleset, host: &Host, kinds: &[FlowKind], listeners: &[Li
         let of_protocol = listeners.iter().filter(|one| one.protocol == protocol);
         check.exposed.extend(of_protocol.filter_map(|one| exposed(one, host, &inwards)));
         let used = used_by(host, protocol);
-        let has_span = |one: &Open| !spans_of(&one.ports, used, host, &inwards).is_empty();
+        let has_span = |one: &Open| {
+            one.arrives.is_none() && !spans_of(&one.ports, used, host, &inwards).is_empty()
+        };
         check.has_spans |= inwards.open.iter().any(has_span);
         check.open.extend(inwards.open);
         check.open.extend(opened(ruleset, host, Direction::Out, protocol).open);
@@ -200,10 +204,25 @@ fn opened(ruleset: &Ruleset, host: &Host, direction: Direction, protocol: Protoc
         }
         result.opaque |= &outcome.opaque.ports();
         let mut open = Vec::new();
-        for (region, sure) in [(&sure, true), (&depends, false)] {
+        // Rows of their own for what arrives elsewhere: nobody is reached where it was sent to.
+        let (mut stays, mut parts) = ((sure, depends), Vec::new());
+        for moved in &outcome.moved {
+            let Translation::To(port) = moved.translation else { continue };
+            let part = |region: &Region| region.intersection(&moved.pairs);
+            parts.push((Some(port), part(&stays.0), moved.certain));
+            parts.push((Some(port), part(&stays.1), false));
+            if moved.certain {
+                stays.0.subtract(&moved.pairs);
+                stays.1.subtract(&moved.pairs);
+            }
+        }
+        parts.insert(0, (None, stays.0, true));
+        parts.insert(1, (None, stays.1, false));
+        for (arrives, region, sure) in parts {
             for cell in region.cells() {
                 let one = Region::product(&cell.sources, &cell.ports);
                 open.push(Open {
+                    arrives,
                     protocol,
                     direction,
                     family: Some(family),
@@ -227,7 +246,7 @@ fn opened(ruleset: &Ruleset, host: &Host, direction: Direction, protocol: Protoc
 fn compare(host: &Host, protocol: Protocol, inwards: &Opened) -> Comparison {
     let used = used_by(host, protocol);
     let mut wide = PortSet::EMPTY;
-    for one in &inwards.open {
+    for one in inwards.open.iter().filter(|one| one.arrives.is_none()) {
         for span in spans_of(&one.ports, used, host, inwards) {
             wide.insert_range(span);
         }
@@ -299,7 +318,8 @@ fn exposed(listener: &Listener, host: &Host, inwards: &Opened) -> Option<Exposed
     }
     let used = used_by(host, listener.protocol);
     let reaches = inwards.open.iter().filter(|one| {
-        one.ports.contains(port)
+        one.arrives.is_none()
+            && one.ports.contains(port)
             && !(listener.address.is_ipv4() && one.family == Some(Family::Ipv6))
     });
     let spans = reaches.flat_map(|one| spans_of(&one.ports, used, host, inwards));

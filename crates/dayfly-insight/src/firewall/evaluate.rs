@@ -11,110 +11,25 @@
 //! `net/netfilter/nf_tables_core.c`.
 
 use std::cell::Cell;
-use std::sync::Arc;
-
-use dayfly_ports::PortSet;
 
 use super::matching::{Grain, Split, split};
 use super::model::{
-    Base, Condition, Effect, Hook, JUMPS, RulePlace, Ruleset, Spans, State, Test, Verdict,
+    Base, Condition, Effect, Hook, JUMPS, RulePlace, Ruleset, State, TRANSLATION, TRANSLATION_BACK,
+    Target, Test, Verdict,
 };
-use super::packet::{Direction, Packet};
+use super::outcome::{Decision, Moved, Outcome, Trace};
+use super::packet::{Direction, Packet, Translation};
 use super::region::Region;
-
-/// What happens to a kind of packet.
-#[derive(Clone, Debug, Default)]
-pub struct Outcome {
-    /// Pairs that may pass: certainly, unless they are in `blocked` too.
-    pub passed: Region,
-    /// Pairs that may be dropped.
-    pub blocked: Region,
-    /// Pairs whose fate a rule that cannot be read may decide.
-    pub opaque: Region,
-    /// Who decided what, in order. Acceptance by one chain is not the end.
-    pub decisions: Vec<Decision>,
-    /// Helpers that the connection gets, and for which pairs.
-    pub helpers: Vec<(Box<str>, Region)>,
-}
-
-/// A rule, or a policy, that decided about some pairs.
-#[derive(Clone, Debug)]
-pub struct Decision {
-    /// Which.
-    pub place: RulePlace,
-    /// How.
-    pub accepts: bool,
-    /// Whether it decides all of them whatever is not known.
-    pub certain: bool,
-    /// About which pairs.
-    pub about: Trace,
-}
-
-/// A region that is only looked at again: as spans, since a long ruleset leaves many of them.
-#[derive(Clone, Debug)]
-pub struct Trace(Vec<(Arc<PortSet>, Spans)>);
-
-impl Trace {
-    fn of(region: &Region) -> Self {
-        let compact =
-            |cell: &super::region::Cell| (Arc::clone(&cell.sources), Spans::from(&*cell.ports));
-        Trace(region.cells().iter().map(compact).collect())
-    }
-
-    /// Whether it has a pair of this region.
-    #[must_use]
-    pub fn touches(&self, region: &Region) -> bool {
-        region.cells().iter().any(|cell| {
-            self.0.iter().any(|(sources, spans)| {
-                spans.ranges().iter().any(|&range| cell.ports.intersects(range))
-                    && (Arc::ptr_eq(sources, &cell.sources)
-                        || sources.intersection_len(&cell.sources) > 0)
-            })
-        })
-    }
-
-    /// The destination ports that occur in it.
-    #[must_use]
-    pub fn ports(&self) -> Spans {
-        match self.0.as_slice() {
-            [(_, spans)] => spans.clone(),
-            cells => Spans::new(cells.iter().flat_map(|(_, spans)| spans.ranges()).copied()),
-        }
-    }
-}
-
-impl Outcome {
-    /// Pairs that pass whatever is not known.
-    #[must_use]
-    pub fn surely_passed(&self) -> Region {
-        self.passed.minus(&self.blocked)
-    }
-
-    /// Pairs that are dropped whatever is not known.
-    #[must_use]
-    pub fn surely_blocked(&self) -> Region {
-        self.blocked.minus(&self.passed)
-    }
-
-    /// The decision that a person wants to hear about for these pairs: the last acceptance, or the
-    /// first drop.
-    #[must_use]
-    pub fn decision(&self, accepts: bool, region: &Region) -> Option<&Decision> {
-        let about = |one: &&Decision| one.accepts == accepts && one.about.touches(region);
-        if accepts {
-            // A rule says more than a policy that comes after it.
-            let rules = self.decisions.iter().filter(|one| one.place.rule.is_some());
-            rules.rev().find(about).or_else(|| self.decisions.iter().rev().find(about))
-        } else {
-            self.decisions.iter().find(about)
-        }
-    }
-}
 
 /// The conntrack hook's priority (`NF_IP_PRI_CONNTRACK`): chains before it see no state.
 const CONNTRACK: i32 = -200;
 /// Steps after which a walk ends, and says so: no real ruleset needs as many, crossed jumps may.
 const STEPS: u64 = 30_000_000;
+/// What a chain that is entered counts for, in steps: crossed jumps enter the same ones again and
+/// again.
+const ENTRY: u64 = 500;
+/// What a decision counts for: each is kept.
+const DECISION: u64 = 50;
 
 impl Ruleset {
     /// Sends a kind of packet, with these ports, through every chain on its way.
@@ -128,9 +43,16 @@ impl Ruleset {
             ruleset: self,
             outcome: Outcome::default(),
             steps: Cell::new(STEPS),
+            path: Vec::new(),
             grain: self.grain(),
         };
-        let mut live = vec![(packet.clone(), region.clone())];
+        // What is open already is translated on its way, and its answers are translated back.
+        let translation = packet.translation;
+        let mut first = packet.clone();
+        if packet.direction == Direction::In {
+            first.translation = Translation::None;
+        }
+        let mut live = vec![(first, region.clone())];
         for (hook, (chain, base)) in hooks
             .into_iter()
             .flat_map(|hook| self.called_at(hook).into_iter().map(move |it| (hook, it)))
@@ -140,7 +62,20 @@ impl Ruleset {
                 continue;
             }
             let mut accepted = Vec::new();
-            for (packet, region) in live {
+            for (mut packet, region) in live {
+                if translation != Translation::None {
+                    let reached = base.called_at() >= TRANSLATION || hook == Hook::Input;
+                    packet.translation = match (packet.direction, hook) {
+                        (Direction::In, Hook::Prerouting | Hook::Input) if reached => translation,
+                        (Direction::Out, Hook::Postrouting)
+                            if base.called_at() > TRANSLATION_BACK =>
+                        {
+                            Translation::Same
+                        }
+                        (Direction::Out, Hook::Egress) => Translation::Same,
+                        _ => packet.translation,
+                    };
+                }
                 walk.base_chain(chain, base, hook, packet, region, &mut accepted);
             }
             live = accepted;
@@ -193,6 +128,8 @@ struct Walk<'a> {
     ruleset: &'a Ruleset,
     outcome: Outcome,
     steps: Cell<u64>,
+    /// The chains that jumped into one another to where it is.
+    path: Vec<usize>,
     grain: Grain,
 }
 
@@ -207,7 +144,9 @@ impl Walk<'_> {
         accepted: &mut Live,
     ) {
         let tracked = packet.state != State::Untracked;
-        if base.first_packet_only && !(tracked && packet.state == State::New) {
+        // What a helper expected is translated as its own first packet.
+        let opens = tracked && matches!(packet.state, State::New | State::Related) && !packet.reply;
+        if base.first_packet_only && (!opens || packet.translation != Translation::None) {
             join(accepted, packet, &region);
             return;
         }
@@ -246,10 +185,13 @@ impl Walk<'_> {
         exits: &mut Live,
     ) -> Live {
         let ruleset = self.ruleset;
-        let Some(chain) = ruleset.chains.get(index).filter(|_| depth <= JUMPS) else {
+        // The kernel refuses circles; a file may have some.
+        let follows = depth <= JUMPS && !self.path.contains(&index) && self.spend(ENTRY);
+        let Some(chain) = ruleset.chains.get(index).filter(|_| follows) else {
             self.give_up(packet, &region, exits);
             return Vec::new();
         };
+        self.path.push(index);
         let mut live: Live = vec![(packet, region)];
         let mut sinks = Sinks { exits, returned: Vec::new(), back: Vec::new() };
         for (number, rule) in chain.rules.iter().enumerate() {
@@ -258,13 +200,12 @@ impl Walk<'_> {
                 break;
             }
             let work = live.iter().map(|(_, region)| region.cells().len() as u64).sum::<u64>();
-            if self.steps.get() < work {
+            if !self.spend(work) {
                 for (packet, region) in live.drain(..) {
                     self.give_up(packet, &region, sinks.exits);
                 }
                 break;
             }
-            self.steps.set(self.steps.get() - work);
             let place = RulePlace { chain: index, rule: Some(number) };
             for (packet, region) in &mut live {
                 let Split { yes, maybe, opaque } =
@@ -303,7 +244,15 @@ impl Walk<'_> {
             join(&mut live, packet, &region);
         }
         live.retain(|(_, region)| !region.is_empty());
+        self.path.pop();
         live
+    }
+
+    /// Whether there were so many steps left.
+    fn spend(&self, steps: u64) -> bool {
+        let left = self.steps.get().checked_sub(steps);
+        self.steps.set(left.unwrap_or(0));
+        left.is_some()
     }
 
     /// What a verdict does with these pairs.
@@ -362,11 +311,27 @@ impl Walk<'_> {
                 }
                 join(&mut sinks.back, packet, &rest);
             }
-            Verdict::Opaque(_) => {
+            Verdict::Translate(target) if self.is_ours(*target, &packet) => {
+                let translation = target.port.map_or(Translation::Same, Translation::To);
+                self.outcome.moved.push(Moved {
+                    place,
+                    translation,
+                    pairs: region.clone(),
+                    certain,
+                });
+                join(sinks.exits, Packet { translation, ..packet }, &region);
+            }
+            Verdict::Translate(_) | Verdict::Opaque(_) => {
                 self.decide(place, false, false, &region);
                 self.give_up(packet, &region, sinks.exits);
             }
         }
+    }
+
+    /// Whether what is sent to this target still comes to this host, at the address that it has.
+    fn is_ours(&self, target: Target, packet: &Packet) -> bool {
+        packet.direction == Direction::In
+            && target.address.is_none_or(|address| packet.local == Some(address))
     }
 
     /// These pairs may go either way.
@@ -390,6 +355,7 @@ impl Walk<'_> {
 
     fn decide(&mut self, place: RulePlace, accepts: bool, certain: bool, region: &Region) {
         if !region.is_empty() {
+            self.spend(DECISION);
             let about = Trace::of(region);
             self.outcome.decisions.push(Decision { place, accepts, certain, about });
         }

@@ -1,8 +1,8 @@
 //! Which pairs of ports a rule's conditions hold for.
 
-use super::evaluate::{Decision, Outcome};
 use super::model::{Condition, Family, Ruleset, Test};
-use super::packet::{Direction, Packet};
+use super::outcome::{Decision, Outcome};
+use super::packet::{Direction, Packet, Translation};
 use super::region::Region;
 
 /// A region, divided by conditions; the pairs for which they do not hold are left out.
@@ -42,8 +42,10 @@ pub(super) fn split(
 ) -> Split {
     // What needs no look at the ports rules most rules out.
     let excluded = |condition: &Condition| match condition {
-        Condition::Is(Test::DestinationPort(spans)) => !region.touches_ports(spans),
-        Condition::Is(test) => matches!(answer(test, packet), Answer::No),
+        Condition::Is(test) => match answer(test, packet) {
+            Answer::To(spans) => !region.touches_ports(spans),
+            answer => matches!(answer, Answer::No),
+        },
         Condition::Not(test) => matches!(answer(test, packet), Answer::Yes),
         Condition::Any { .. } => false,
     };
@@ -172,8 +174,15 @@ fn answer<'a>(test: &'a Test, packet: &Packet) -> Answer<'a> {
     match test {
         Test::Family(family) => known(*family == packet.family),
         Test::Protocols(numbers) => known(numbers.contains(&packet.protocol.ip_number())),
-        Test::SourcePort(spans) => Answer::From(spans),
-        Test::DestinationPort(spans) => Answer::To(spans),
+        Test::SourcePort(spans) => match (packet.translation, packet.direction) {
+            (Translation::To(port), Direction::Out) => known(spans.contains(port.into())),
+            _ => Answer::From(spans),
+        },
+        Test::DestinationPort(spans) => match (packet.translation, packet.direction) {
+            (Translation::To(port), Direction::In) => known(spans.contains(port.into())),
+            _ => Answer::To(spans),
+        },
+        Test::Translated => known(packet.translation != Translation::None),
         Test::Source(set) | Test::Destination(set) => {
             let address = match test {
                 Test::Source(_) => packet.source(),

@@ -14,6 +14,7 @@ pub mod evaluate;
 pub mod flows;
 mod matching;
 pub mod model;
+pub mod outcome;
 pub mod packet;
 pub mod readers;
 pub mod region;

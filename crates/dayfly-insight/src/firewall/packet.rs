@@ -33,6 +33,21 @@ pub struct Packet {
     pub peer: Option<IpAddr>,
     /// The packet's mark; it starts as 0.
     pub mark: Option<u32>,
+    /// What NAT makes of the port at this host's end, which is the destination's of what comes in
+    /// and the source's of the answers.
+    pub translation: Translation,
+}
+
+/// What became of a connection's destination.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Translation {
+    /// Nobody has said anything about it.
+    #[default]
+    None,
+    /// A rule decided that it has the port that it had.
+    Same,
+    /// It has this port, whatever it had.
+    To(u16),
 }
 
 /// SYN, as TCP's first packet has it.
@@ -76,6 +91,7 @@ impl Packet {
             local: None,
             peer: None,
             mark: Some(0),
+            translation: Translation::None,
         }
     }
 

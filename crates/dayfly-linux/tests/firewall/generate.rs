@@ -147,8 +147,41 @@ fn nft_table(dice: &mut Dice, family: &str, number: usize) -> String {
         }
         text.push_str(" }\n");
     }
+    if dice.one_in(3) {
+        // Whatever their priority, chains of NAT are called at one place.
+        let priority = dice.pick(&["-100", "-100", "-160", "50"]);
+        text.push_str(&format!(" chain nat {{\n  type nat hook prerouting priority {priority}\n"));
+        for _ in 0..1 + dice.below(3) {
+            text.push_str(&format!("  {}\n", nft_translation(dice, family)));
+        }
+        text.push_str(" }\n");
+    }
     text.push_str("}\n");
     text
+}
+
+/// Ports that nothing is sent to: only NAT leads there.
+const TARGETS: [u16; 3] = [7, 2222, 50_000];
+
+fn nft_translation(dice: &mut Dice, family: &str) -> String {
+    let v4 = match family {
+        "ip" => true,
+        "ip6" => false,
+        _ => dice.one_in(2),
+    };
+    let subject = Subject { v4, inet: family == "inet", protocol: dice.pick(&["tcp", "udp"]) };
+    let protocol = subject.protocol;
+    let words = dice.some(2, &mut |dice| nft_match(dice, &subject), " ");
+    let words = format!("meta l4proto {protocol} {words}");
+    let port = TARGETS[dice.below(TARGETS.len())];
+    let to = if family == "inet" { if v4 { "ip to" } else { "ip6 to" } } else { "to" };
+    let address = if v4 { "10.9.0.1" } else { "[fd09::1]" };
+    match dice.below(8) {
+        0 => format!("{words} accept"),
+        1 => format!("{words} redirect"),
+        2..=4 => format!("{words} dnat {to} {address}:{port}"),
+        _ => format!("{words} redirect to :{port}"),
+    }
 }
 
 /// What a rule is about: nft refuses rules that contradict themselves.
@@ -258,7 +291,7 @@ fn nft_match(dice: &mut Dice, subject: &Subject) -> String {
 /// Tables for `iptables-restore`, or `ip6tables-restore`.
 pub(crate) fn iptables(dice: &mut Dice, v4: bool) -> String {
     let mut text = String::new();
-    for table in ["raw", "mangle", "filter"] {
+    for table in ["raw", "mangle", "nat", "filter"] {
         if table != "filter" && !dice.one_in(3) {
             continue;
         }
@@ -266,6 +299,7 @@ pub(crate) fn iptables(dice: &mut Dice, v4: bool) -> String {
         let chains: &[&str] = match table {
             "raw" => &["PREROUTING", "OUTPUT"],
             "mangle" => &["PREROUTING", "INPUT"],
+            "nat" => &["PREROUTING"],
             _ => &["INPUT", "OUTPUT"],
         };
         for chain in chains {
@@ -325,11 +359,24 @@ fn iptables_rule(dice: &mut Dice, v4: bool, table: &str, chain: &str, targets: &
             _ => format!("{not}-s {}", V6[dice.below(3)]),
         });
     }
+    let port = TARGETS[dice.below(TARGETS.len())];
+    let redirect = format!("REDIRECT --to-ports {port}");
+    let address = if v4 { "10.9.0.1" } else { "[fd09::1]" };
+    let dnat = format!("DNAT --to-destination {address}:{port}");
     let mut verdicts = vec!["ACCEPT", "ACCEPT", "DROP", "DROP", "RETURN"];
+    if table == "nat" {
+        // It is no place to drop packets; other protocols than these have no ports.
+        verdicts = vec!["ACCEPT", "RETURN"];
+        let has_port = words.iter().any(|word| word.starts_with("-p "));
+        if has_port && chain == "PREROUTING" {
+            verdicts = vec!["ACCEPT", "RETURN", &redirect, &redirect, &dnat, &dnat];
+        }
+    }
     verdicts.extend(targets);
     match table {
         "mangle" => verdicts.push("MARK --set-mark 1"),
         "raw" => verdicts.push("CT --notrack"),
+        "nat" => {}
         _ => verdicts.push("LOG"),
     }
     let verdict = dice.pick(&verdicts);

@@ -11,9 +11,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use dayfly_insight::firewall::evaluate::Outcome;
 use dayfly_insight::firewall::model::{Condition, Effect, Family, Ruleset, Test, Verdict};
-use dayfly_insight::firewall::packet::{ACK, Direction, Packet, SYN};
+use dayfly_insight::firewall::outcome::Outcome;
+use dayfly_insight::firewall::packet::{ACK, Direction, Packet, SYN, Translation};
 use dayfly_insight::firewall::region::Region;
 use dayfly_linux::firewall::rules;
 use dayfly_ports::{PortSet, Protocol};
@@ -140,6 +140,9 @@ struct Tally {
     packets: u32,
     passed: u32,
     unknown: u32,
+    /// Rulesets with NAT, and answers from where it led.
+    translating: u32,
+    moved: u32,
 }
 
 /// Whether nothing but a closed book is asked for, or done, by a rule.
@@ -185,7 +188,7 @@ fn compare(from: &End, to: &End, asked: &[Asked], tally: &mut Tally, text: &str)
     let expected: BTreeSet<u16> = (0..asked.len() as u16)
         .filter(|&number| asked[usize::from(number)].passes == Some(true))
         .collect();
-    let mut arrived = to.await_arrivals(&expected, Duration::from_millis(500));
+    let mut arrived = to.await_arrivals(&expected, Duration::from_secs(10));
     // What was dropped could still be on its way: there is nothing to wait for but a moment.
     to.arrived(&mut arrived);
     for (number, one) in asked.iter().enumerate() {
@@ -229,26 +232,59 @@ fn examine(ground: &Ground, dice: &mut Dice, text: &str, tally: &mut Tally) {
     tally.rules += ruleset.rule_count();
     tally.unreadable_rules += unreadable(&ruleset);
 
-    let sources = [20, 21, 1 + dice.below(1022) as u16, 1024 + dice.below(64000) as u16];
+    let translates = ruleset
+        .chains
+        .iter()
+        .flat_map(|chain| &chain.rules)
+        .any(|rule| matches!(rule.verdict, Verdict::Translate(_)));
+    tally.translating += u32::from(translates);
+    let mut sources = Sources::new(dice, translates);
     let mut asked = Vec::new();
+    let mut arriving = Vec::new();
     for (outside, inside) in OUTSIDE.iter().zip([INSIDE[0], INSIDE[0], INSIDE[1], INSIDE[1]]) {
         for (protocol, flags) in [(Protocol::Tcp, SYN), (Protocol::Tcp, ACK), (Protocol::Udp, 0)] {
             let first = shot(protocol, (outside, 1), (inside, 1), flags);
             let outcome = ruleset.evaluate(&packet_of(Direction::In, &first), &everything());
             for port in interesting(dice, 6) {
-                // A tuple of its own for each: SYN and ACK are packets of different connections.
-                let source = sources[dice.below(sources.len())] + u16::from(flags == ACK);
+                let source = sources.next(dice, outside, protocol, flags);
                 asked.push(ask(&outcome, shot(protocol, (outside, source), (inside, port), flags)));
+                arriving.push(arrival(&outcome, source, port));
             }
         }
     }
-    compare(&ground.outer_end, &ground.host_end, &asked, tally, text);
+    let came = compare(&ground.outer_end, &ground.host_end, &asked, tally, text);
 
     let untracked = ruleset
         .chains
         .iter()
         .flat_map(|chain| &chain.rules)
         .any(|rule| rule.effects.contains(&Effect::Untracked));
+    if translates && !untracked {
+        let mut answers = Vec::new();
+        for number in came {
+            // The kernel has answered TCP itself, with a reset.
+            let index = usize::from(number);
+            let (Some(one), Some(Some(translation))) = (asked.get(index), arriving.get(index))
+            else {
+                continue;
+            };
+            // Only these addresses are the outer host's own.
+            let homes = [OUTSIDE[0], OUTSIDE[2]].map(|home| home.parse::<IpAddr>().unwrap());
+            if one.shot.protocol != Protocol::Udp || !homes.contains(&one.shot.from.ip()) {
+                continue;
+            }
+            let first = Packet { translation: *translation, ..packet_of(Direction::In, &one.shot) };
+            let outcome = ruleset.evaluate(&first.answer(), &everything());
+            let back = Shot { from: one.shot.to, to: one.shot.from, ..one.shot };
+            let Asked { mut shot, passes } = ask(&outcome, back);
+            if let Translation::To(port) = translation {
+                shot.from.set_port(*port);
+                tally.moved += 1;
+            }
+            answers.push(Asked { shot, passes });
+        }
+        compare(&ground.host_end, &ground.outer_end, &answers, tally, text);
+    }
     let mut asked = Vec::new();
     for (outside, inside) in [(OUTSIDE[0], INSIDE[0]), (OUTSIDE[2], INSIDE[1])] {
         for (protocol, flags) in [(Protocol::Tcp, SYN), (Protocol::Udp, 0)] {
@@ -289,12 +325,60 @@ fn examine(ground: &Ground, dice: &mut Dice, text: &str, tally: &mut Tally) {
     compare(&ground.outer_end, &ground.host_end, &answers, tally, text);
 }
 
+/// What NAT makes of a pair of ports; none where that depends.
+fn arrival(outcome: &Outcome, source: u16, port: u16) -> Option<Translation> {
+    let of_pair = outcome.moved.iter().find(|moved| moved.pairs.contains(source, port));
+    match of_pair {
+        None => Some(Translation::None),
+        Some(moved) => moved.certain.then_some(moved.translation),
+    }
+}
+
+/// Where packets from outside are sent from.
+struct Sources {
+    usual: [u16; 4],
+    /// Where NAT sends several ports to one, no two connections may have the same source.
+    used: Option<BTreeSet<(&'static str, Protocol, u16)>>,
+}
+
+impl Sources {
+    fn new(dice: &mut Dice, translates: bool) -> Sources {
+        let usual = [20, 21, 1 + dice.below(1022) as u16, 1024 + dice.below(64000) as u16];
+        Sources { usual, used: translates.then(BTreeSet::new) }
+    }
+
+    fn next(
+        &mut self,
+        dice: &mut Dice,
+        outside: &'static str,
+        protocol: Protocol,
+        flags: u8,
+    ) -> u16 {
+        let Some(used) = &mut self.used else {
+            // A tuple of its own for each: SYN and ACK are packets of different connections.
+            return self.usual[dice.below(4)] + u16::from(flags == ACK);
+        };
+        loop {
+            let random = [1 + dice.below(1022) as u16, 1024 + dice.below(64000) as u16];
+            let source = [20, 21, random[0], random[1]][dice.below(4)];
+            // What is sent out later goes to these.
+            let later = PORTS.contains(&source) || source > 2 && PORTS.contains(&(source - 2));
+            if (source <= 21 || !later) && used.insert((outside, protocol, source)) {
+                return source;
+            }
+        }
+    }
+}
+
 fn conclude(tally: &Tally) {
-    let Tally { rulesets, rules, unreadable_rules, packets, passed, unknown } = tally;
+    let Tally { rulesets, rules, unreadable_rules, packets, passed, unknown, .. } = tally;
+    let Tally { translating, moved, .. } = tally;
     println!(
         "{rulesets} rulesets, {rules} rules ({unreadable_rules} unreadable), \
-         {packets} packets ({passed} passed), {unknown} unknown"
+         {packets} packets ({passed} passed), {unknown} unknown; \
+         {translating} with NAT, {moved} answers from other ports"
     );
+    assert!(*translating > rulesets / 10 && *moved > 20);
     assert!(unreadable_rules * 50 < *rules, "{unreadable_rules} of {rules} rules are unreadable");
     assert!(unknown * 50 < *packets, "{unknown} of {packets} packets are unknown");
     // Neither a wall nor a hole.

@@ -73,7 +73,13 @@ impl End {
         let packet = packet(shot, MARK | u32::from(number));
         // A raw IPv6 socket takes no port.
         let to = SocketAddr::new(shot.to.ip(), 0);
-        let sent = sendto(sender, &packet, SendFlags::empty(), &to);
+        let sent = loop {
+            match sendto(sender, &packet, SendFlags::empty(), &to) {
+                // A busy machine has not yet carried away what was sent before.
+                Err(rustix::io::Errno::AGAIN) => std::thread::sleep(Duration::from_millis(1)),
+                sent => break sent,
+            }
+        };
         assert!(matches!(sent, Ok(_) | Err(rustix::io::Errno::PERM)), "{shot:?}: {sent:?}");
     }
 

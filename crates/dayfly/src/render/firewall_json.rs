@@ -50,6 +50,7 @@ struct OpenObject<'a> {
     family: &'static str,
     source_ports: String,
     ports: String,
+    arrives: Option<u16>,
     needs: Option<&'a str>,
 }
 
@@ -144,6 +145,7 @@ fn open(open: &Open) -> OpenObject<'_> {
         family: open.family.map_or("any", |family| family.name()),
         source_ports: open.source_ports.to_string(),
         ports: open.ports.to_string(),
+        arrives: open.arrives,
         needs: open.needs.as_deref(),
     }
 }

@@ -4,9 +4,9 @@ use dayfly_ports::PortSet;
 
 use super::talk::{Leg, Talk, widest};
 use super::{Aside, Asked, Flow, FlowVerdict, Part, Stopped};
-use crate::firewall::evaluate::Decision;
 use crate::firewall::matching::condition;
-use crate::firewall::model::State;
+use crate::firewall::model::{RulePlace, State, Verdict};
+use crate::firewall::outcome::Decision;
 use crate::firewall::packet::Direction;
 use crate::firewall::region::Region;
 
@@ -55,7 +55,8 @@ impl Asked<'_> {
             carries_data: part.carries_data,
         });
         let rule = decided.map(|decision| self.ruleset.name_of(decision.place));
-        let why = sentence(part, verdict, &ports, rule.as_deref(), aside);
+        let translates = decided.is_some_and(|decision| self.translates(decision.place));
+        let why = sentence(part, verdict, &ports, rule.as_deref(), aside, translates);
         Flow {
             kind: self.kind,
             protocol: self.protocol,
@@ -70,6 +71,13 @@ impl Asked<'_> {
             works_with: Box::new(ports),
             wanted: Box::new(part.locals.clone()),
         }
+    }
+
+    /// Whether that rule sends packets elsewhere.
+    fn translates(&self, place: RulePlace) -> bool {
+        let chain = self.ruleset.chains.get(place.chain);
+        let rule = chain.zip(place.rule).and_then(|(chain, rule)| chain.rules.get(rule));
+        rule.is_some_and(|rule| matches!(rule.verdict, Verdict::Translate(_)))
     }
 
     /// On what else it depends, in words.
@@ -118,8 +126,10 @@ fn sentence(
     ports: &PortSet,
     rule: Option<&str>,
     aside: Aside,
+    translates: bool,
 ) -> String {
     let (what, wanted) = (part.what, &part.locals);
+    let away = if translates { "sent to another port" } else { "dropped" };
     let side = match part.first.direction {
         Direction::In => "to our port",
         Direction::Out => "from our port",
@@ -133,17 +143,21 @@ fn sentence(
         (FlowVerdict::Partly, rule) => {
             let rule = rule.map(|rule| format!(" ({rule})")).unwrap_or_default();
             format!(
-                "{what} passes {side} {ports} only; of {wanted} the rest is dropped{}{rule}",
+                "{what} passes {side} {ports} only; of {wanted} the rest is {away}{}{rule}",
                 aside.fails
             )
         }
         (FlowVerdict::Blocked, rule) => {
             let rule = rule.map(|rule| format!(" ({rule})")).unwrap_or_default();
-            format!("{what} {side} {wanted} is dropped{}{rule}", aside.fails)
+            format!("{what} {side} {wanted} is {away}{}{rule}", aside.fails)
         }
         (FlowVerdict::Unknown, rule) => {
             let rule = rule.map(|rule| format!(" ({rule})")).unwrap_or_default();
-            format!("a rule that cannot be read decides about {what} {side} {wanted}{rule}")
+            if translates {
+                format!("{what} {side} {wanted} is sent to another host or address{rule}")
+            } else {
+                format!("a rule that cannot be read decides about {what} {side} {wanted}{rule}")
+            }
         }
     }
 }

@@ -192,11 +192,24 @@ struct Part {
     carries_data: bool,
 }
 
+impl Part {
+    /// Somebody waits for the data at that very port. For the control connection somebody may wait
+    /// where NAT sends it.
+    fn asked(&self) -> talk::Asked {
+        talk::Asked {
+            first: self.first.clone(),
+            peers: self.peers.clone(),
+            locals: self.locals.clone(),
+            exact: self.carries_data,
+        }
+    }
+}
+
 impl Asked<'_> {
     fn flow(&self) -> Flow {
         let (control, mut data) = self.parts();
         let Some(control) = control else { return self.judged(&data, Aside::default()) };
-        let talk = self.talks.hold(self.ruleset, &control.first, &control.peers, &control.locals);
+        let talk = self.talks.hold(self.ruleset, control.asked());
         let wanted = Region::product(&control.peers, &control.locals);
         let mut aside = Aside::default();
         let name = if self.kind == FlowKind::Tftp { "tftp" } else { "ftp" };
@@ -327,7 +340,7 @@ impl Asked<'_> {
     }
 
     fn judged(&self, part: &Part, aside: Aside) -> Flow {
-        let talk = self.talks.hold(self.ruleset, &part.first, &part.peers, &part.locals);
+        let talk = self.talks.hold(self.ruleset, part.asked());
         self.judge(part, &talk, aside)
     }
 }

@@ -5,9 +5,9 @@ use std::rc::Rc;
 
 use dayfly_ports::PortSet;
 
-use crate::firewall::evaluate::Outcome;
 use crate::firewall::model::Ruleset;
-use crate::firewall::packet::{Direction, Packet};
+use crate::firewall::outcome::{Moved, Outcome};
+use crate::firewall::packet::{Direction, Packet, Translation};
 use crate::firewall::region::Region;
 
 /// The packets of a conversation and what becomes of each. Regions are (peer's port, local port).
@@ -26,25 +26,33 @@ pub(super) struct Talk {
 #[derive(Default)]
 pub(super) struct Talks(RefCell<Vec<Held>>);
 
-/// The first packet, the peer's ports, ours, and the conversation.
-type Held = (Packet, PortSet, PortSet, Rc<Talk>);
+/// What was asked for and the conversation.
+type Held = (Asked, Rc<Talk>);
+
+/// A conversation to be held.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Asked {
+    /// Its first packet.
+    pub(super) first: Packet,
+    /// The peer's ports.
+    pub(super) peers: PortSet,
+    /// Ours.
+    pub(super) locals: PortSet,
+    /// Whether a packet that NAT sends to another port of ours has come to the wrong one.
+    pub(super) exact: bool,
+}
 
 impl Talks {
     /// As [`Talk::hold`], once for all who ask the same.
-    pub(super) fn hold(
-        &self,
-        ruleset: &Ruleset,
-        first: &Packet,
-        peers: &PortSet,
-        locals: &PortSet,
-    ) -> Rc<Talk> {
-        let known = self.0.borrow().iter().find_map(|(packet, theirs, ours, talk)| {
-            (packet == first && theirs == peers && ours == locals).then(|| Rc::clone(talk))
-        });
+    pub(super) fn hold(&self, ruleset: &Ruleset, asked: Asked) -> Rc<Talk> {
+        let known = self
+            .0
+            .borrow()
+            .iter()
+            .find_map(|(known, talk)| (*known == asked).then(|| Rc::clone(talk)));
         known.unwrap_or_else(|| {
-            let talk = Rc::new(Talk::hold(ruleset, first, peers, locals));
-            let key = (first.clone(), peers.clone(), locals.clone(), Rc::clone(&talk));
-            self.0.borrow_mut().push(key);
+            let talk = Rc::new(Talk::hold(ruleset, &asked));
+            self.0.borrow_mut().push((asked, Rc::clone(&talk)));
             talk
         })
     }
@@ -59,13 +67,9 @@ pub(super) struct Leg {
 }
 
 impl Talk {
-    /// Asks the ruleset about each packet of a conversation that begins with `first`.
-    pub(super) fn hold(
-        ruleset: &Ruleset,
-        first: &Packet,
-        peers: &PortSet,
-        locals: &PortSet,
-    ) -> Talk {
+    /// Asks the ruleset about each packet of a conversation.
+    fn hold(ruleset: &Ruleset, asked: &Asked) -> Talk {
+        let Asked { first, peers, locals, exact } = asked;
         let whole = Region::product(peers, locals);
         let mut talk = Talk {
             legs: Vec::with_capacity(3),
@@ -74,36 +78,71 @@ impl Talk {
             opaque: Region::empty(),
         };
         let mut no = Region::empty();
-        for packet in [first.clone(), first.answer(), first.later()] {
-            let asked = match packet.direction {
-                Direction::In => whole.clone(),
-                Direction::Out => Region::product(locals, peers),
-            };
-            let outcome = ruleset.evaluate(&packet, &asked);
-            let turned = |region: &Region| match packet.direction {
-                Direction::In => region.clone(),
-                Direction::Out => region.transposed(),
-            };
-            let passes = turned(&outcome.surely_passed());
-            talk.yes = talk.yes.intersection(&passes);
-            no.add(&turned(&outcome.surely_blocked()));
-            talk.opaque.add(&turned(&outcome.opaque));
-            talk.legs.push(Leg { packet, outcome, passes });
+        let mut outcome = ruleset.evaluate(first, &as_sent(first, &whole));
+        let moved = std::mem::take(&mut outcome.moved);
+        for one in moved.iter().filter(|one| *exact && one.leaves_its_port()) {
+            outcome.turn_away(one);
+        }
+        let (mut stays, mut unsure) = (whole.clone(), Region::empty());
+        for one in &moved {
+            if one.certain {
+                stays.subtract(&one.pairs);
+            } else {
+                unsure.add(&one.pairs);
+            }
+        }
+        talk.add(first.clone(), outcome, &whole, &Region::empty(), &mut no);
+        // What NAT has moved is answered from where it went to.
+        let mut parts = vec![(Translation::None, stays)];
+        for Moved { translation, pairs, .. } in moved {
+            match parts.iter_mut().find(|(known, _)| *known == translation) {
+                Some((_, known)) => known.add(&pairs),
+                None => parts.push((translation, pairs)),
+            }
+        }
+        for (translation, pairs) in parts.iter().filter(|(_, pairs)| !pairs.is_empty()) {
+            for packet in [first.answer(), first.later()] {
+                let packet = Packet { translation: *translation, ..packet };
+                let outcome = ruleset.evaluate(&packet, &as_sent(&packet, pairs));
+                talk.add(packet, outcome, pairs, &unsure, &mut no);
+            }
         }
         let open = whole.minus(&talk.yes).minus(&no);
         talk.opaque = talk.opaque.intersection(&open);
         talk.depends = open.minus(&talk.opaque);
         talk
     }
+
+    /// Adds a packet that these pairs have; `unsure` are those of them that may have another one.
+    fn add(
+        &mut self,
+        packet: Packet,
+        outcome: Outcome,
+        pairs: &Region,
+        unsure: &Region,
+        no: &mut Region,
+    ) {
+        let turned = |region: &Region| as_sent(&packet, region);
+        let passes = turned(&outcome.surely_passed());
+        self.yes.subtract(&pairs.minus(&passes));
+        no.add(&turned(&outcome.surely_blocked()).minus(unsure));
+        self.opaque.add(&turned(&outcome.opaque));
+        self.legs.push(Leg { packet, outcome, passes });
+    }
+}
+
+/// A region of (peer's port, local port) as this packet has it, (source, destination), or back.
+fn as_sent(packet: &Packet, region: &Region) -> Region {
+    match packet.direction {
+        Direction::In => region.clone(),
+        Direction::Out => region.transposed(),
+    }
 }
 
 impl Leg {
     /// A region of (peer's port, local port) as this packet has it: (source, destination).
     pub(super) fn as_sent(&self, region: &Region) -> Region {
-        match self.packet.direction {
-            Direction::In => region.clone(),
-            Direction::Out => region.transposed(),
-        }
+        as_sent(&self.packet, region)
     }
 }
 

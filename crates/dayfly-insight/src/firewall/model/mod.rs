@@ -11,6 +11,7 @@ mod spans;
 mod test;
 
 use std::fmt;
+use std::net::IpAddr;
 
 pub use addresses::AddressSet;
 pub use names::Names;
@@ -93,6 +94,24 @@ pub struct Base {
     pub first_packet_only: bool,
     /// Whether what no rule decides is accepted.
     pub accepts: bool,
+}
+
+/// Where destinations are translated (`NF_IP_PRI_NAT_DST`).
+pub(super) const TRANSLATION: i32 = -100;
+/// Where sources are, and destinations of answers become what they were (`NF_IP_PRI_NAT_SRC`).
+pub(super) const TRANSLATION_BACK: i32 = 100;
+
+impl Base {
+    /// The priority at which it is really called: chains of NAT share one place (`nf_nat_inet_fn`),
+    /// and their own priorities are only an order among them.
+    #[must_use]
+    pub const fn called_at(self) -> i32 {
+        match (self.first_packet_only, self.hook) {
+            (false, _) => self.priority,
+            (true, Hook::Prerouting | Hook::Output) => TRANSLATION,
+            (true, _) => TRANSLATION_BACK,
+        }
+    }
 }
 
 /// Whose words rules are written in.
@@ -207,8 +226,19 @@ pub enum Verdict {
     Goto(usize),
     /// What the first entry whose conditions hold says; else the next rule is tried.
     Map(Vec<(Vec<Condition>, Verdict)>),
+    /// The destination becomes another one, and no other chain of NAT is asked.
+    Translate(Target),
     /// Something that cannot be followed, in words.
     Opaque(Box<str>),
+}
+
+/// Where a rule of NAT sends a packet (`redirect`, `dnat`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// To this address; none for this host's own.
+    pub address: Option<IpAddr>,
+    /// To this port; none for the one that it has.
+    pub port: Option<u16>,
 }
 
 impl Verdict {
@@ -257,7 +287,7 @@ impl Ruleset {
             .filter_map(|(index, chain)| Some((index, chain.base?)))
             .filter(|(_, base)| base.hook == hook)
             .collect();
-        called.sort_by_key(|(_, base)| base.priority);
+        called.sort_by_key(|(_, base)| (base.called_at(), base.priority));
         called
     }
 
@@ -364,7 +394,20 @@ impl fmt::Display for Shown<'_> {
             Verdict::Jump(chain) => write!(f, "jump {}", name(chain)),
             Verdict::Goto(chain) => write!(f, "goto {}", name(chain)),
             Verdict::Map(entries) => write!(f, "vmap of {} entries", entries.len()),
+            Verdict::Translate(target) => target.fmt(f),
             Verdict::Opaque(what) => f.write_str(what),
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.address, self.port) {
+            (None, None) => f.write_str("redirect"),
+            (None, Some(port)) => write!(f, "redirect to :{port}"),
+            (Some(address), None) => write!(f, "dnat to {address}"),
+            (Some(IpAddr::V6(address)), Some(port)) => write!(f, "dnat to [{address}]:{port}"),
+            (Some(address), Some(port)) => write!(f, "dnat to {address}:{port}"),
         }
     }
 }

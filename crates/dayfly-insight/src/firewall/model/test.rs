@@ -96,6 +96,8 @@ pub enum Test {
     },
     /// What connection tracking says.
     State(StateSet),
+    /// Whether its connection's destination was translated.
+    Translated,
     /// Whether it goes against the direction of the connection's first packet.
     Reply(bool),
     /// The helper of the connection that caused this one.
@@ -253,6 +255,7 @@ fn show(f: &mut fmt::Formatter<'_>, test: &Test, not: &str) -> fmt::Result {
         Test::Local { destination: true } => write!(f, "fib daddr type {not}local"),
         Test::Local { destination: false } => write!(f, "fib saddr type {not}local"),
         Test::State(states) => write!(f, "ct state {not}{states}"),
+        Test::Translated => write!(f, "ct status {not}dnat"),
         Test::Reply(true) => write!(f, "ct direction {not}reply"),
         Test::Reply(false) => write!(f, "ct direction {not}original"),
         Test::Helper(name) => write!(f, "ct helper {not}{name}"),

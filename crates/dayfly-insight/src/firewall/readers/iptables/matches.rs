@@ -122,12 +122,22 @@ impl Parser {
             }
             "--state" | "--ctstate" => {
                 let states = value.split(',').map(|name| match name {
-                    // Translated connections are none of those that are asked about.
+                    // Connections with a translated source are none of those that are asked about.
                     "SNAT" | "DNAT" => Some(None),
                     name => State::of_name(name).map(Some),
                 });
-                let states: Option<Vec<Option<State>>> = states.collect();
-                states.map(|states| Test::State(states.into_iter().flatten().collect()))
+                let Some(states) = states.collect::<Option<Vec<Option<State>>>>() else {
+                    return false;
+                };
+                let test = Test::State(states.into_iter().flatten().collect());
+                if value.split(',').any(|name| name == "DNAT") {
+                    // Either of the two.
+                    let groups: [Box<[Test]>; 2] = [Box::new([test]), Box::new([Test::Translated])];
+                    let name = format!("ctstate {value}").into();
+                    conditions.push(Condition::Any { negated, groups: groups.into(), name });
+                    return true;
+                }
+                Some(test)
             }
             "--ctdir" => Some(Test::Reply(value == "REPLY")),
             "--ctproto" => protocol_number(value).map(|number| Test::Protocols(Box::new([number]))),

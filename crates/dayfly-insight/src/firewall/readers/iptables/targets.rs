@@ -1,8 +1,9 @@
 //! What a rule of iptables does.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 
-use crate::firewall::model::{Effect, Rule, Verdict};
+use crate::firewall::model::{Effect, Rule, Target, Verdict};
 
 /// Targets that decide nothing about a packet.
 const HARMLESS: [&str; 20] = [
@@ -50,6 +51,13 @@ pub(super) fn apply(
         "RETURN" => rule.verdict = Verdict::Return,
         // What leaves under another address has passed this chain.
         "SNAT" | "MASQUERADE" | "NETMAP" => rule.verdict = Verdict::Accept,
+        "REDIRECT" | "DNAT" => {
+            let to = value(if target == "DNAT" { "--to-destination" } else { "--to-ports" });
+            rule.verdict = match target_of(target, to) {
+                Some(target) => Verdict::Translate(target),
+                None => Verdict::Opaque(format!("-j {target}").into()),
+            }
+        }
         "NOTRACK" => rule.effects.push(Effect::Untracked),
         "CT" => {
             if options.iter().any(|word| word == "--notrack") {
@@ -65,6 +73,23 @@ pub(super) fn apply(
         }
         name if HARMLESS.contains(&name) => {}
         name => rule.verdict = Verdict::Opaque(format!("-j {name}").into()),
+    }
+}
+
+/// `8080`, `10.0.0.1`, `10.0.0.1:8080`, `[2001:db8::1]:8080`; none where it is one of several
+/// places.
+fn target_of(name: &str, to: Option<&str>) -> Option<Target> {
+    match (name, to) {
+        ("REDIRECT", None) => Some(Target { address: None, port: None }),
+        ("REDIRECT", Some(port)) => Some(Target { address: None, port: Some(port.parse().ok()?) }),
+        (_, Some(to)) => {
+            if let Ok(place) = to.parse::<SocketAddr>() {
+                return Some(Target { address: Some(place.ip()), port: Some(place.port()) });
+            }
+            let address = to.trim_start_matches('[').trim_end_matches(']').parse().ok()?;
+            Some(Target { address: Some(address), port: None })
+        }
+        (_, None) => None,
     }
 }
 

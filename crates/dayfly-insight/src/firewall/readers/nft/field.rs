@@ -20,6 +20,8 @@ pub(super) enum Field {
     Input,
     Output,
     State,
+    /// What became of the connection so far.
+    Status,
     Reply,
     Helper,
     Flags {
@@ -122,6 +124,7 @@ fn ct_field(ct: &Value) -> Field {
     // Addresses and ports of a connection's first packet have a direction.
     match (text_of(ct, "key"), text_of(ct, "dir")) {
         ("state", "") => Field::State,
+        ("status", "") => Field::Status,
         ("direction", "") => Field::Reply,
         ("helper", "") => Field::Helper,
         ("zone", "") => Field::Known(&["0"]),
@@ -248,6 +251,13 @@ impl Values<'_> {
                 Test::State(states?.into_iter().collect())
             }
             Field::Family => families(&names()?)?,
+            Field::Status => match names()?.as_slice() {
+                ["dnat"] => Test::Translated,
+                others => Test::Hidden {
+                    what: format!("ct status {}", others.join(",")).into(),
+                    opaque: false,
+                },
+            },
             Field::Reply => match names()?.as_slice() {
                 [one] => Test::Reply(*one == "reply"),
                 _ => return None,

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::field::{Field, Values, compared, field_of, flag_bits, single};
 use super::set::{Sets, number, unwrapped};
 use super::{Table, text_of};
-use crate::firewall::model::{Condition, Effect, Rule, Test, Verdict};
+use crate::firewall::model::{Condition, Effect, Family, Rule, Target, Test, Verdict};
 
 /// Where a rule's names are looked up.
 pub(super) struct Context<'a> {
@@ -193,7 +193,17 @@ impl Context<'_> {
             "goto" => rule.verdict = target().map_or_else(gone, Verdict::Goto),
             // What is sent under another address or port has passed this chain.
             "snat" | "masquerade" => rule.verdict = Verdict::Accept,
-            "dnat" | "redirect" | "queue" | "tproxy" | "synproxy" | "fwd" => {
+            "dnat" | "redirect" => {
+                let target = target_of(key, value);
+                // Tables of both families: it holds for those of the address.
+                if let Some(address) = target.and_then(|target| target.address) {
+                    let family = if address.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 };
+                    asked(rule).push(Condition::Is(Test::Family(family)));
+                }
+                rule.verdict =
+                    target.map_or_else(|| Verdict::Opaque(key.into()), Verdict::Translate);
+            }
+            "queue" | "tproxy" | "synproxy" | "fwd" => {
                 rule.verdict = Verdict::Opaque(key.into());
             }
             "notrack" => rule.effects.push(Effect::Untracked),
@@ -216,6 +226,20 @@ impl Context<'_> {
             other => asked(rule).push(Condition::opaque(other)),
         }
     }
+}
+
+/// Where `redirect` and `dnat` send; none where it is one of several places.
+fn target_of(key: &str, value: &Value) -> Option<Target> {
+    let port = match value.get("port") {
+        None => None,
+        Some(port) => Some(u16::try_from(port.as_u64()?).ok()?),
+    };
+    let address = match value.get("addr") {
+        None => None,
+        Some(address) => Some(address.as_str()?.parse().ok()?),
+    };
+    // `dnat` without an address is not to be had.
+    (key == "redirect" || address.is_some()).then_some(Target { address, port })
 }
 
 /// Where the next condition of a rule belongs: what is asked for after an effect cannot undo it.
