@@ -94,6 +94,11 @@ impl Assembler {
         self.push(0x4f, to, from, 0, 0);
     }
 
+    /// The low 32 bits; the others become 0.
+    pub(crate) fn exclusive_or(&mut self, to: R, value: u32) {
+        self.push(0xa4, to, R(0), 0, value as i32);
+    }
+
     pub(crate) fn and(&mut self, to: R, value: i32) {
         self.push(0x57, to, R(0), 0, value);
     }

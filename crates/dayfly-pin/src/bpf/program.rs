@@ -67,8 +67,9 @@ const DETAIL: i16 = -12;
 /// A `sockaddr_in` or `sockaddr_in6`.
 const PLACE: i16 = -48;
 const PLACE_PORT: i16 = PLACE + 2;
-/// A `struct bpf_sock_tuple`.
-const TUPLE: i16 = -88;
+/// A `struct bpf_sock_tuple` for each family.
+const TUPLE6: i16 = -88;
+const TUPLE4: i16 = -104;
 
 const CONTEXT: R = R(6);
 /// What is looked at: the socket, a place in a list, an event.
@@ -89,6 +90,24 @@ pub(crate) enum Family {
 pub(crate) fn assemble(family: Family, recipe: &Recipe<'_>) -> Vec<Instruction> {
     Writer { asm: Assembler::default(), family, recipe }.write()
 }
+
+/// A kind of connection.
+#[derive(Clone, Copy)]
+struct Kind {
+    /// How many words an address has.
+    count: i16,
+    /// Where the destination's address is in the context.
+    destination: i16,
+    /// Where the tuple is on the stack.
+    tuple: i16,
+    /// The addresses of this host.
+    list: table::List,
+}
+
+const PLAIN4: Kind = Kind { count: 1, destination: USER_IP4, tuple: TUPLE4, list: table::V4 };
+const PLAIN6: Kind = Kind { count: 4, destination: USER_IP6, tuple: TUPLE6, list: table::V6 };
+/// From an IPv6 socket to an IPv4 destination.
+const MAPPED: Kind = Kind { destination: USER_IP6 + 12, ..PLAIN4 };
 
 struct Writer<'a> {
     asm: Assembler,
@@ -118,7 +137,7 @@ impl Writer<'_> {
             self.asm.if_equal(R(0), 0, ends.found);
             self.asm.jump(ends.failed);
         } else {
-            self.begin_tuple();
+            self.begin_tuples();
             self.note_here();
             self.attempts(&ends);
         }
@@ -259,12 +278,16 @@ impl Writer<'_> {
         self.asm.place(done);
     }
 
-    /// Jumps unless the destination is an IPv4 address in an IPv6 one.
+    /// Jumps unless the destination is an IPv4 address in an IPv6 one. One jump for three words: the
+    /// verifier goes on from each.
     fn unless_mapped(&mut self, other: Label) {
-        for (index, word) in [0, 0, u32::from_ne_bytes([0, 0, 0xff, 0xff])].iter().enumerate() {
-            self.asm.load(Width::Word, R(1), CONTEXT, USER_IP6 + 4 * index as i16);
-            self.asm.if_not_equal(R(1), *word, other);
+        self.asm.load(Width::Word, R(1), CONTEXT, USER_IP6 + 8);
+        self.asm.exclusive_or(R(1), u32::from_ne_bytes([0, 0, 0xff, 0xff]));
+        for at in [0, 4] {
+            self.asm.load(Width::Word, R(2), CONTEXT, USER_IP6 + at);
+            self.asm.or_register(R(1), R(2));
         }
+        self.asm.if_not_equal(R(1), 0, other);
     }
 
     /// Notes whether the destination is this host.
@@ -276,11 +299,11 @@ impl Writer<'_> {
             self.asm.and(R(1), 0xff);
             self.asm.if_equal(R(1), 127, here);
         }
-        let (count, _, _) = self.layout();
-        let next = self.each_address(self.list().here, noted);
-        for index in 0..count {
-            self.asm.load(Width::Word, R(2), CONTEXT, self.user_ip() + 4 * index);
-            self.asm.load(Width::Word, R(3), R(1), 4 * index);
+        let kind = self.kinds()[0];
+        let next = self.each_address(kind.list, kind.list.here, noted);
+        for at in (0..4 * kind.count).step_by(4) {
+            self.asm.load(Width::Word, R(2), CONTEXT, kind.destination + at);
+            self.asm.load(Width::Word, R(3), R(1), at);
             self.asm.if_registers_differ(R(2), R(3), next);
         }
         self.asm.place(here);
@@ -288,19 +311,28 @@ impl Writer<'_> {
         self.asm.place(noted);
     }
 
-    /// What of the tuple is the same for all attempts. The rest is written as well: inside of the loop
-    /// the verifier takes written and never written for two different states.
-    fn begin_tuple(&mut self) {
-        let (count, _, _) = self.layout();
-        let size = 4 * count;
-        for index in 0..count {
-            self.asm.load(Width::Word, R(1), CONTEXT, self.user_ip() + 4 * index);
-            self.asm.store(Width::Word, FRAME, TUPLE + 4 * index, R(1));
-            self.asm.store(Width::Word, FRAME, TUPLE + size + 4 * index, R(1));
+    /// What of the tuples is the same for all attempts. The rest is written as well: inside of the
+    /// loop the verifier takes written and never written for two different states.
+    fn begin_tuples(&mut self) {
+        for kind in self.kinds() {
+            let size = 4 * kind.count;
+            for at in (0..size).step_by(4) {
+                self.asm.load(Width::Word, R(1), CONTEXT, kind.destination + at);
+                self.asm.store(Width::Word, FRAME, kind.tuple + at, R(1));
+                self.asm.store(Width::Word, FRAME, kind.tuple + size + at, R(1));
+            }
+            self.asm.load(Width::Word, R(1), CONTEXT, USER_PORT);
+            self.asm.store(Width::Half, FRAME, kind.tuple + 2 * size, R(1));
+            self.asm.store(Width::Half, FRAME, kind.tuple + 2 * size + 2, R(1));
         }
-        self.asm.load(Width::Word, R(1), CONTEXT, USER_PORT);
-        self.asm.store(Width::Half, FRAME, TUPLE + 2 * size, R(1));
-        self.asm.store(Width::Half, FRAME, TUPLE + 2 * size + 2, R(1));
+    }
+
+    /// Which kinds of connections come by.
+    const fn kinds(&self) -> &'static [Kind] {
+        match self.family {
+            Family::V4 => &[PLAIN4],
+            Family::V6 => &[PLAIN6, MAPPED],
+        }
     }
 
     /// Tries one port after the other, twice: while all are left to try once more, only ports that
@@ -380,18 +412,28 @@ impl Writer<'_> {
     /// Passes over the port if a live connection has the same two ends. Which source address the
     /// kernel will choose is not known yet: every one of this host's counts.
     fn pass_over_live(&mut self, next: Label, ready: Label) {
-        let (count, _, _) = self.layout();
-        let size = 4 * count;
+        if self.family == Family::V4 {
+            return self.pass_over_live_of(PLAIN4, next, ready);
+        }
+        let real = self.asm.label();
+        self.unless_mapped(real);
+        self.pass_over_live_of(MAPPED, next, ready);
+        self.asm.place(real);
+        self.pass_over_live_of(PLAIN6, next, ready);
+    }
+
+    fn pass_over_live_of(&mut self, kind: Kind, next: Label, ready: Label) {
+        let size = 4 * kind.count;
         self.asm.load(Width::Half, R(1), FRAME, PLACE_PORT);
-        self.asm.store(Width::Half, FRAME, TUPLE + 2 * size + 2, R(1));
-        let another = self.each_address(self.list().sources, ready);
-        for index in 0..count {
-            self.asm.load(Width::Word, R(2), R(1), 4 * index);
-            self.asm.store(Width::Word, FRAME, TUPLE + size + 4 * index, R(2));
+        self.asm.store(Width::Half, FRAME, kind.tuple + 2 * size + 2, R(1));
+        let another = self.each_address(kind.list, kind.list.sources, ready);
+        for at in (0..size).step_by(4) {
+            self.asm.load(Width::Word, R(2), R(1), at);
+            self.asm.store(Width::Word, FRAME, kind.tuple + size + at, R(2));
         }
         self.asm.copy(R(1), CONTEXT);
         self.asm.copy(R(2), FRAME);
-        self.asm.add(R(2), TUPLE.into());
+        self.asm.add(R(2), kind.tuple.into());
         self.asm.set(R(3), i32::from(2 * size) + 4);
         // BPF_F_CURRENT_NETNS.
         self.asm.set(R(4), -1);
@@ -409,11 +451,9 @@ impl Writer<'_> {
         self.asm.jump(next);
     }
 
-    /// Begins a loop over the first addresses of this family's list, as many as the number at
-    /// `count` in the table says; each one in turn is where R1 points to. Returns where the next
-    /// pass begins.
-    fn each_address(&mut self, count: i16, end: Label) -> Label {
-        let list = self.list();
+    /// Begins a loop over the first addresses of a list, as many as the number at `count` in the
+    /// table says; each one in turn is where R1 points to. Returns where the next pass begins.
+    fn each_address(&mut self, list: table::List, count: i16, end: Label) -> Label {
         self.asm.load(Width::Word, AT, TABLE, count);
         let next = self.asm.here();
         self.asm.if_zero(AT, end);
@@ -426,13 +466,6 @@ impl Writer<'_> {
         self.asm.add_register(R(1), TABLE);
         self.asm.add(R(1), list.addresses.into());
         next
-    }
-
-    const fn list(&self) -> table::List {
-        match self.family {
-            Family::V4 => table::V4,
-            Family::V6 => table::V6,
-        }
     }
 
     fn bind(&mut self) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::stand::{Stand, VIAS, Who};
+use crate::stand::{SERVER, Stand, VIAS, Who};
 
 /// Over a cable, where TIME_WAIT is not cut short as on loopback, and with the kernel's own reuse
 /// switched off.
@@ -88,6 +88,34 @@ fn the_last_port_is_found() {
                 let seen: BTreeSet<u16> = stand.ports().into_iter().collect();
                 assert_eq!(seen.len(), count, "{who:?} {via}");
             }
+        }
+    }
+}
+
+/// A connection that stays open keeps its port from the same destination, and no other connection
+/// fails because of it. To a program with IPv6 sockets only, an IPv4 destination is an IPv6 one.
+#[test]
+fn a_live_connection_among_those_that_are_over() {
+    crate::stand!();
+    let stand = Stand::far();
+    let mapped = format!("::ffff:{}", stand.v4);
+    for (who, via) in VIAS {
+        for destination in [stand.v4, stand.v6, &mapped] {
+            let client = stand.path("client");
+            let done = stand.shell(
+                who,
+                &format!("--via {via} --range 63200-63203"),
+                &format!(
+                    "exec 3<>/dev/tcp/{destination}/{SERVER}; echo '?' >&3; head -n 1 <&3; \
+                     {client} connect {destination} {SERVER} requests=40"
+                ),
+            );
+            assert!(done.success(), "{who:?} {via} {destination}: {done:?}");
+            assert_eq!(done.stderr, "", "{who:?} {via} {destination}");
+            let ports = stand.ports();
+            assert_eq!(ports.len(), 41, "{who:?} {via} {destination}");
+            let live = ports.iter().filter(|port| **port == ports[0]).count();
+            assert_eq!(live, 1, "{who:?} {via} {destination}: {ports:?}");
         }
     }
 }
