@@ -10,6 +10,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::thread;
 
 use dayfly_alloc::strategy::{
     DoubleHash, FreeBsd, Illumos, LinuxBind, LinuxConnect, LinuxUdp, LinuxVersion, NetBsd,
@@ -188,9 +189,37 @@ struct Score {
 }
 
 impl Score {
+    /// Every trial has its own seed, so it does not matter who makes it.
     fn of(trials: usize, samples: usize, seed: u64) -> Score {
+        let threads = thread::available_parallelism().map_or(1, |threads| threads.get());
+        thread::scope(|scope| {
+            let part = |first| Score::of_some((first..trials).step_by(threads), samples, seed);
+            let parts: Vec<_> =
+                (0..threads).map(|first| scope.spawn(move || part(first))).collect();
+            let parts = parts.into_iter().map(|part| part.join().unwrap());
+            parts.reduce(Score::and).unwrap()
+        })
+    }
+
+    fn and(mut self, other: Score) -> Score {
+        self.trials += other.trials;
+        self.right += other.right;
+        self.settled += other.settled;
+        self.settled_wrong.extend(other.settled_wrong);
+        self.ends_missed.extend(other.ends_missed);
+        for (name, (all, right)) in other.by_name {
+            let entry = self.by_name.entry(name).or_default();
+            *entry = (entry.0 + all, entry.1 + right);
+        }
+        for (wrong, times) in other.wrong {
+            *self.wrong.entry(wrong).or_default() += times;
+        }
+        self
+    }
+
+    fn of_some(numbers: impl Iterator<Item = usize>, samples: usize, seed: u64) -> Score {
         let mut score = Score::default();
-        for trial_number in 0..trials {
+        for trial_number in numbers {
             let number = trial_number % STRATEGIES + trial_number / STRATEGIES % 2 * STRATEGIES;
             let number =
                 if number % STRATEGIES == STRATEGIES - 1 { number } else { number % STRATEGIES };

@@ -1,5 +1,8 @@
 //! Sums of logarithms, and the logarithm of the gamma function.
 
+use std::iter;
+use std::sync::LazyLock;
+
 /// The logarithm of the sum of `exp` of each; minus infinity of none.
 pub(super) fn log_sum(logs: impl Iterator<Item = f64> + Clone) -> f64 {
     let largest = logs.clone().fold(f64::NEG_INFINITY, f64::max);
@@ -23,23 +26,66 @@ pub(super) fn ln_gamma(x: f64) -> f64 {
     (x - 0.5) * x.ln() - x + 0.918_938_533_204_672_7 + series - shift
 }
 
-/// How likely `extra` failures are before `wanted` successes, for each probability of a failure:
-/// the negative binomial distribution.
-pub(super) fn negative_binomials(extra: f64, wanted: f64, failures: &[f64], chances: &mut [f64]) {
-    let ways = ln_gamma(extra + wanted) - ln_gamma(extra + 1.0) - ln_gamma(wanted);
-    for (failure, chance) in failures.iter().zip(chances) {
-        *chance = (ways + extra * failure.ln() + wanted * (1.0 - failure).ln()).exp();
+/// Logarithms of factorials, as far as ports reach.
+static LN_FACTORIAL: LazyLock<Vec<f64>> = LazyLock::new(|| {
+    let mut sum = 0.0;
+    let logs = (1..=1 << 17).map(|n| {
+        sum += f64::from(n).ln();
+        sum
+    });
+    iter::once(0.0).chain(logs).collect()
+});
+
+/// ln of `n` factorial, for `n` up to 131,072.
+fn ln_factorial(n: u32) -> f64 {
+    LN_FACTORIAL[n as usize]
+}
+
+/// `exp`, but 0 for what is lost next to any other chance: most chances are, and the smallest numbers
+/// take the longest.
+fn chance(log: f64) -> f64 {
+    /// Apart, or the compiler takes both ways and then chooses.
+    #[inline(never)]
+    fn exp(log: f64) -> f64 {
+        log.exp()
+    }
+    if log < -60.0 { 0.0 } else { exp(log) }
+}
+
+/// A probability above 0 and below 1 with the logarithms that are asked for again and again.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Odds {
+    ln: f64,
+    ln_not: f64,
+}
+
+impl Odds {
+    pub(super) fn of(probability: f64) -> Odds {
+        Odds { ln: probability.ln(), ln_not: (1.0 - probability).ln() }
+    }
+
+    /// How likely it happens so many times and then does not: the geometric distribution.
+    pub(super) fn geometric(self, times: u32) -> f64 {
+        chance(f64::from(times) * self.ln + self.ln_not)
     }
 }
 
-/// How likely `hits` of `tries` are where each is a hit with the probability `hit`, above 0 and below
-/// 1: the binomial distribution.
-pub(super) fn binomial(hits: f64, tries: f64, hit: f64) -> f64 {
-    if hits > tries {
-        return 0.0;
+/// How likely `extra` failures are before `wanted` successes, one at least, for each probability of a
+/// failure: the negative binomial distribution.
+pub(super) fn negative_binomials(extra: u32, wanted: u32, failures: &[Odds], chances: &mut [f64]) {
+    let ways = ln_factorial(extra + wanted - 1) - ln_factorial(extra) - ln_factorial(wanted - 1);
+    let (extra, wanted) = (f64::from(extra), f64::from(wanted));
+    for (failure, one) in failures.iter().zip(chances) {
+        *one = chance(ways + extra * failure.ln + wanted * failure.ln_not);
     }
-    let choose = ln_gamma(tries + 1.0) - ln_gamma(hits + 1.0) - ln_gamma(tries - hits + 1.0);
-    (choose + hits * hit.ln() + (tries - hits) * (1.0 - hit).ln()).exp()
+}
+
+/// How likely `hits` of `tries` are where each is a hit with this probability: the binomial
+/// distribution.
+pub(super) fn binomial(hits: u32, tries: u32, hit: Odds) -> f64 {
+    let Some(misses) = tries.checked_sub(hits) else { return 0.0 };
+    let choose = ln_factorial(tries) - ln_factorial(hits) - ln_factorial(misses);
+    chance(choose + f64::from(hits) * hit.ln + f64::from(misses) * hit.ln_not)
 }
 
 /// How likely `hits` of `tries` are where a hit's probability itself has the distribution
@@ -69,9 +115,12 @@ mod tests {
         assert!(near(log_sum([0.0, 0.0].into_iter()), 2_f64.ln()));
         assert_eq!(log_sum(std::iter::empty()), f64::NEG_INFINITY);
         let mut chances = [0.0; 2];
-        negative_binomials(0.0, 3.0, &[0.5, 0.1], &mut chances);
+        negative_binomials(0, 3, &[Odds::of(0.5), Odds::of(0.1)], &mut chances);
         assert!(near(chances[0], 0.125) && near(chances[1], 0.729));
-        assert!(near(binomial(1.0, 2.0, 0.25), 0.375) && binomial(3.0, 2.0, 0.25) == 0.0);
+        let quarter = Odds::of(0.25);
+        assert!(near(binomial(1, 2, quarter), 0.375) && binomial(3, 2, quarter) == 0.0);
+        assert!(near(quarter.geometric(2), 0.75 / 16.0) && quarter.geometric(100) == 0.0);
+        assert!(near(ln_factorial(10), ln_gamma(11.0)) && ln_factorial(0) == 0.0);
         assert!(near(beta_binomial(1.0, 2.0, 1.0, 1.0), 1.0 / 3.0));
     }
 
@@ -80,7 +129,7 @@ mod tests {
         let mut all = 0.0;
         for extra in 0..400 {
             let mut chances = [0.0];
-            negative_binomials(f64::from(extra), 5.0, &[0.4], &mut chances);
+            negative_binomials(extra, 5, &[Odds::of(0.4)], &mut chances);
             all += chances[0];
         }
         assert!(near(all, 1.0), "{all}");

@@ -5,10 +5,12 @@
 //! over the range (the first port of a destination, a new secret, a restart), and a small share for
 //! ports that somebody else chose, so that one stray port does not overturn an answer.
 
+use std::sync::LazyLock;
+
 use dayfly_ports::PortRange;
 
 use super::class::Class;
-use super::math::{beta_binomial, binomial, log_sum, negative_binomials};
+use super::math::{Odds, beta_binomial, binomial, log_sum, negative_binomials};
 use super::steps::{LARGEST_PRIOR, LINUX, LOSSES_PRIOR, RANDOM};
 use super::trace::{Look, Trace};
 
@@ -31,6 +33,10 @@ const GAPS_PRIOR: [f64; 16] =
 const MISSING: [f64; 17] = [
     0.003, 0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.67, 0.75, 0.85,
 ];
+static MISSING_ODDS: LazyLock<[Odds; 17]> = LazyLock::new(|| MISSING.map(Odds::of));
+/// That the counter goes one further before the next port is seen.
+static GAPS_ODDS: LazyLock<[Odds; 16]> =
+    LazyLock::new(|| GAPS.map(|gap| Odds::of(1.0 - 1.0 / gap)));
 /// How a destination's counter is shared with other destinations: mostly not, or wholly.
 const SHARED: (f64, f64) = (0.15, 0.6);
 /// Openings to the same destination that were missed in a row, at most.
@@ -172,8 +178,8 @@ fn gaps(distance: Option<u32>, masses: &mut [f64]) {
     let Some(more) = distance.and_then(|distance| distance.checked_sub(1)) else {
         return masses.fill(0.0);
     };
-    for (gap, mass) in GAPS.iter().zip(masses) {
-        *mass = (f64::from(more) * (1.0 - 1.0 / gap).ln()).exp() / gap;
+    for (further, mass) in GAPS_ODDS.iter().zip(masses) {
+        *mass = further.geometric(more);
     }
 }
 
@@ -380,6 +386,7 @@ fn hashed(trace: &Trace, span: Span, counter: Counter, draw: impl Fn(u32) -> f64
     let span = if unit == 2 { Span { len: span.even(), ..span } } else { span };
     let place = Place { jump: never, draw };
     let even = [1.0 / MISSING.len() as f64; MISSING.len()];
+    let twice_odds = Odds::of(twice);
     by_destination(trace, span, &even, place, |index, last, from, to, masses| {
         masses.fill(0.0);
         let distance = span.upwards(from, to).unwrap_or(0);
@@ -389,19 +396,22 @@ fn hashed(trace: &Trace, span: Span, counter: Counter, draw: impl Fn(u32) -> f64
         }
         let extra = distance / unit - wanted;
         if twice == 0.0 {
-            return negative_binomials(extra.into(), wanted.into(), &MISSING, masses);
+            return negative_binomials(extra, wanted, &*MISSING_ODDS, masses);
         }
         // The counter moved once for each opening, seen or missed, and once more for some of them.
         let mut of_missed = [0.0; MISSING.len()];
         for more in 0..=extra {
             let missed = extra - more;
-            let openings = f64::from(wanted + missed);
-            let chance = binomial(more.into(), openings, twice);
-            // From here on it only becomes less likely.
-            if chance < 1e-9 && f64::from(more) > openings * twice {
-                break;
+            let openings = wanted + missed;
+            let chance = binomial(more, openings, twice_odds);
+            if chance < 1e-9 {
+                // Past the likeliest it only becomes less likely.
+                if f64::from(more) > f64::from(openings) * twice {
+                    break;
+                }
+                continue;
             }
-            negative_binomials(missed.into(), wanted.into(), &MISSING, &mut of_missed);
+            negative_binomials(missed, wanted, &*MISSING_ODDS, &mut of_missed);
             masses.iter_mut().zip(of_missed).for_each(|(mass, missed)| *mass += chance * missed);
         }
     })
