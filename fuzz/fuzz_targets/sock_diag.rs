@@ -3,14 +3,15 @@
 #![no_main]
 
 use dayfly_insight::{Fold, Settings};
-use dayfly_linux::sock_diag::{Frame, Frames, SocketMessage};
+use dayfly_linux::netlink::{Frame, Frames};
+use dayfly_linux::sock_diag::SocketMessage;
 use dayfly_ports::Protocol;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let mut fold = Fold::new(Settings::linux_defaults(), 0);
     for frame in Frames::new(bytes) {
-        let Ok(Frame::Socket { payload, .. }) = frame else { continue };
+        let Ok(Frame::Message { payload, .. }) = frame else { continue };
         for protocol in Protocol::ALL {
             if let Ok(message) = SocketMessage::parse(protocol, payload) {
                 assert!(message.attributes.clone().count() <= payload.len() / 4);

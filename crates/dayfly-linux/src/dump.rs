@@ -1,29 +1,23 @@
 //! Asks the kernel for its sockets and streams them to the caller.
 //!
-//! One netlink socket, one buffer: a dump is pulled 32 KiB at a time (the kernel never sends more
-//! in one piece) and nothing is kept. sock_diag needs no privilege; what a socket belongs to is
+//! A dump is pulled 32 KiB at a time (the kernel never sends more in one piece) and nothing is kept. sock_diag needs no privilege; what a socket belongs to is
 //! decided by the network namespace in which the [`Dumper`] was opened.
 
 use std::fmt;
-use std::os::fd::OwnedFd;
+use std::ops::ControlFlow;
 
 use dayfly_insight::State;
 use dayfly_ports::Protocol;
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink};
+use rustix::net::netlink;
 
-use crate::sock_diag::{
-    Family, Frame, FrameError, Frames, MessageError, Request, SocketMessage, StateMask, Table,
-};
-
-/// Room for the largest piece the kernel sends, twice over.
-const BUFFER: usize = 64 * 1024;
+use crate::netlink::{AskError, BrokenAnswer, Channel, Frame};
+use crate::sock_diag::{Family, MessageError, Request, SocketMessage, StateMask, Table, is_socket};
 
 /// A connection to the kernel's sock_diag, in the network namespace it was opened in.
 #[derive(Debug)]
 pub struct Dumper {
-    netlink: OwnedFd,
-    buffer: Vec<u8>,
+    channel: Channel,
 }
 
 /// How a dump went.
@@ -42,13 +36,7 @@ impl Dumper {
     /// [`DumpError::Refused`] when the kernel was built without netlink or sock_diag, or a
     /// sandbox forbids it.
     pub fn open() -> Result<Self, DumpError> {
-        let netlink = rustix::net::socket_with(
-            AddressFamily::NETLINK,
-            SocketType::DGRAM,
-            SocketFlags::CLOEXEC,
-            Some(netlink::SOCK_DIAG),
-        )?;
-        Ok(Dumper { netlink, buffer: vec![0; BUFFER] })
+        Ok(Dumper { channel: Channel::open(Some(netlink::SOCK_DIAG))? })
     }
 
     /// Calls `each` for every socket of `protocol` in `states`, of both families. For TCP the
@@ -106,45 +94,34 @@ impl Dumper {
         protocol: Protocol,
         each: &mut impl FnMut(&SocketMessage<'_>),
     ) -> Result<DumpOutcome, DumpError> {
-        let kernel = netlink::SocketAddrNetlink::new(0, 0);
-        rustix::net::sendto(&self.netlink, request, SendFlags::empty(), &kernel)?;
         let mut outcome = DumpOutcome::default();
         let mut heard = false;
-        loop {
-            let (_, length) =
-                match rustix::net::recv(&self.netlink, &mut self.buffer[..], RecvFlags::TRUNC) {
-                    Err(Errno::INTR) => continue,
-                    received => received?,
-                };
-            if length > self.buffer.len() {
-                return Err(DumpError::TooLarge { length });
-            }
-            for frame in Frames::new(&self.buffer[..length]) {
-                match frame? {
-                    Frame::Socket { payload, interrupted } => {
-                        heard = true;
-                        outcome.interrupted |= interrupted;
-                        match SocketMessage::parse(protocol, payload) {
-                            Ok(message) => each(&message),
-                            Err(error @ MessageError::Truncated { .. }) => {
-                                return Err(DumpError::Message(error));
-                            }
-                            Err(_) => outcome.unknown += 1,
+        self.channel.ask(request, |frame| {
+            let ended = match frame {
+                Frame::Message { kind, payload, interrupted } if is_socket(kind) => {
+                    heard = true;
+                    outcome.interrupted |= interrupted;
+                    match SocketMessage::parse(protocol, payload) {
+                        Ok(message) => each(&message),
+                        Err(error @ MessageError::Truncated { .. }) => {
+                            return ControlFlow::Break(Err(DumpError::Message(error)));
                         }
+                        Err(_) => outcome.unknown += 1,
                     }
-                    Frame::Done { interrupted, errno: 0 } => {
-                        outcome.interrupted |= interrupted;
-                        return Ok(outcome);
-                    }
-                    Frame::Done { errno, .. } | Frame::Error(errno) => {
-                        let errno = Errno::from_raw_os_error(errno);
-                        let error = if heard { DumpError::Ended(errno) } else { errno.into() };
-                        return Err(error);
-                    }
-                    Frame::Other { .. } => {}
+                    return ControlFlow::Continue(());
                 }
-            }
-        }
+                Frame::Message { .. } => return ControlFlow::Continue(()),
+                Frame::Done { interrupted, errno: 0 } => {
+                    outcome.interrupted |= interrupted;
+                    Ok(outcome)
+                }
+                Frame::Done { errno, .. } | Frame::Error(errno) => {
+                    let errno = Errno::from_raw_os_error(errno);
+                    Err(if heard { DumpError::Ended(errno) } else { errno.into() })
+                }
+            };
+            ControlFlow::Break(ended)
+        })?
     }
 }
 
@@ -156,14 +133,9 @@ pub enum DumpError {
     /// The kernel ended the dump before its end.
     Ended(Errno),
     /// The answer is not netlink.
-    Frame(FrameError),
+    Broken(BrokenAnswer),
     /// A socket of the answer is too short.
     Message(MessageError),
-    /// One piece of the answer is larger than any kernel sends.
-    TooLarge {
-        /// Its length in bytes.
-        length: usize,
-    },
 }
 
 impl From<Errno> for DumpError {
@@ -172,9 +144,12 @@ impl From<Errno> for DumpError {
     }
 }
 
-impl From<FrameError> for DumpError {
-    fn from(error: FrameError) -> Self {
-        DumpError::Frame(error)
+impl From<AskError> for DumpError {
+    fn from(error: AskError) -> Self {
+        match error {
+            AskError::Refused(errno) => DumpError::Refused(errno),
+            AskError::Broken(error) => DumpError::Broken(error),
+        }
     }
 }
 
@@ -187,11 +162,8 @@ impl fmt::Display for DumpError {
             DumpError::Ended(errno) => {
                 write!(f, "the kernel broke its list of sockets off: {errno}")
             }
-            DumpError::Frame(error) => error.fmt(f),
+            DumpError::Broken(error) => error.fmt(f),
             DumpError::Message(error) => error.fmt(f),
-            DumpError::TooLarge { length } => {
-                write!(f, "the kernel sent {length} bytes at once, more than the {BUFFER} it may")
-            }
         }
     }
 }

@@ -2,10 +2,11 @@
 //!
 //! | room | what it is for |
 //! |---|---|
+//! | [`netlink`] | frames and attributes of netlink, one question with its answer. Fuzzed |
 //! | [`sock_diag`] | the wire format of socket dumps: bytes in, structs out. Pure and fuzzed |
 //! | [`dump`] | asks the kernel for its sockets and streams them |
 //! | [`settings`] | reads the sysctls that decide which ports are handed out |
-//! | [`sysctl`] | writes them |
+//! | [`sysctl`] | single ones of them by name, as text: reads and writes them |
 //! | [`namespace`] | finds network namespaces and runs code inside them |
 //! | [`route`] | which source address the kernel would choose |
 //! | [`probe`] | runs the kernel's own port search without sending a packet |
@@ -25,6 +26,7 @@ pub mod dump;
 pub mod evidence;
 pub mod firewall;
 pub mod namespace;
+pub mod netlink;
 pub mod observe;
 pub mod owners;
 pub mod probe;
@@ -33,4 +35,5 @@ pub mod settings;
 pub mod sock_diag;
 pub mod sockopt;
 pub mod sysctl;
+mod tool;
 pub mod trial;

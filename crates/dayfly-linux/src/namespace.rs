@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
+use crate::owners::pids;
+
 /// Where `ip netns` keeps its names (`ip-netns(8)`).
 const NAMED: &str = "/run/netns";
 const OWN: &str = "/proc/thread-self/ns/net";
@@ -83,7 +85,7 @@ impl Namespace {
                 Err(error) => survey.unreadable.push(error),
             }
         }
-        for pid in process_ids() {
+        for pid in pids() {
             let path = format!("/proc/{pid}/ns/net");
             match Namespace::at(Path::new(&path), &pid.to_string()) {
                 Ok(namespace) => {
@@ -267,11 +269,6 @@ fn unescape(field: &str) -> String {
         }
     }
     text + rest
-}
-
-fn process_ids() -> Vec<u32> {
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
 /// A namespace that cannot be used, and why.

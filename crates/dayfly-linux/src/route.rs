@@ -5,14 +5,15 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::ControlFlow;
 
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink};
 
-/// `struct nlmsghdr` and `struct rtmsg` (`include/uapi/linux/{netlink,rtnetlink}.h`).
-const HEADER: usize = 16;
+use crate::netlink::wire::{AF_INET, AF_INET6, NLM_F_REQUEST, NLMSG_HDRLEN};
+use crate::netlink::{AskError, Attributes, Channel, Frame};
+
+/// `struct rtmsg` (`include/uapi/linux/rtnetlink.h`).
 const ROUTE: usize = 12;
-const NLMSG_ERROR: u16 = 2;
 const RTM_NEWROUTE: u16 = 24;
 const RTM_GETROUTE: u16 = 26;
 const RTA_DST: u16 = 1;
@@ -33,37 +34,27 @@ pub fn source_of(destination: SocketAddr) -> io::Result<IpAddr> {
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
         address => address,
     };
-    let socket = rustix::net::socket_with(
-        AddressFamily::NETLINK,
-        SocketType::DGRAM,
-        SocketFlags::CLOEXEC,
-        // NETLINK_ROUTE is 0.
-        None,
-    )?;
-    let kernel = netlink::SocketAddrNetlink::new(0, 0);
-    rustix::net::sendto(&socket, &request(address), SendFlags::empty(), &kernel)?;
-    let mut buffer = [0; 4096];
-    let (length, _) = loop {
-        match rustix::net::recv(&socket, &mut buffer[..], RecvFlags::empty()) {
-            Err(Errno::INTR) => {}
-            received => break received?,
-        }
-    };
-    Ok(source_in(&buffer[..length])?)
+    let answer = Channel::open(None)?
+        .ask(&request(address), |frame| ControlFlow::Break(source_in(frame)))
+        .map_err(|error| match error {
+            AskError::Refused(errno) => io::Error::from(errno),
+            AskError::Broken(error) => io::Error::other(error),
+        })?;
+    Ok(answer?)
 }
 
 fn request(address: IpAddr) -> Vec<u8> {
     let (family, bytes) = match address {
-        IpAddr::V4(address) => (AddressFamily::INET, address.octets().to_vec()),
-        IpAddr::V6(address) => (AddressFamily::INET6, address.octets().to_vec()),
+        IpAddr::V4(address) => (AF_INET, address.octets().to_vec()),
+        IpAddr::V6(address) => (AF_INET6, address.octets().to_vec()),
     };
     let attribute = 4 + bytes.len();
-    let mut request = Vec::with_capacity(HEADER + ROUTE + attribute);
-    request.extend(((HEADER + ROUTE + attribute) as u32).to_ne_bytes());
+    let mut request = Vec::with_capacity(NLMSG_HDRLEN + ROUTE + attribute);
+    request.extend(((NLMSG_HDRLEN + ROUTE + attribute) as u32).to_ne_bytes());
     request.extend(RTM_GETROUTE.to_ne_bytes());
-    request.extend((libc::NLM_F_REQUEST as u16).to_ne_bytes());
+    request.extend(NLM_F_REQUEST.to_ne_bytes());
     request.extend([0; 8]);
-    request.extend([family.as_raw() as u8, (bytes.len() * 8) as u8]);
+    request.extend([family, (bytes.len() * 8) as u8]);
     request.extend([0; ROUTE - 2]);
     request.extend((attribute as u16).to_ne_bytes());
     request.extend(RTA_DST.to_ne_bytes());
@@ -71,41 +62,23 @@ fn request(address: IpAddr) -> Vec<u8> {
     request
 }
 
-/// The preferred source in the kernel's answer, whatever bytes it has.
-fn source_in(answer: &[u8]) -> Result<IpAddr, Errno> {
-    let broken = Errno::BADMSG;
-    let kind = half(answer, 4).ok_or(broken)?;
-    if kind == NLMSG_ERROR {
-        let errno = answer.get(HEADER..HEADER + 4).ok_or(broken)?;
-        let errno = i32::from_ne_bytes(errno.try_into().map_err(|_| broken)?);
-        return Err(Errno::from_raw_os_error(errno.wrapping_neg().clamp(1, 4095)));
-    }
-    let route = answer.get(HEADER..HEADER + ROUTE).ok_or(broken)?;
-    if kind != RTM_NEWROUTE {
-        return Err(broken);
-    }
+/// The preferred source in the kernel's answer, whatever it has.
+fn source_in(answer: Frame<'_>) -> Result<IpAddr, Errno> {
+    let payload = match answer {
+        Frame::Message { kind: RTM_NEWROUTE, payload, .. } => payload,
+        Frame::Error(errno) => return Err(Errno::from_raw_os_error(errno.clamp(1, 4095))),
+        Frame::Message { .. } | Frame::Done { .. } => return Err(Errno::BADMSG),
+    };
+    let (route, attributes) = payload.split_first_chunk::<ROUTE>().ok_or(Errno::BADMSG)?;
     if NOWHERE.contains(&route[7]) {
         return Err(Errno::NETUNREACH);
     }
-    let mut rest = answer.get(HEADER + ROUTE..).unwrap_or_default();
-    while let (Some(length), Some(kind)) = (half(rest, 0), half(rest, 2)) {
-        let length = usize::from(length);
-        let Some(value) = rest.get(4..length) else { break };
-        if kind == RTA_PREFSRC {
-            if let Ok(octets) = <[u8; 4]>::try_from(value) {
-                return Ok(IpAddr::from(octets));
-            }
-            if let Ok(octets) = <[u8; 16]>::try_from(value) {
-                return Ok(IpAddr::from(octets).to_canonical());
-            }
-        }
-        rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+    let source = Attributes::new(attributes).find(RTA_PREFSRC).ok_or(Errno::ADDRNOTAVAIL)?;
+    if let Ok(octets) = <[u8; 4]>::try_from(source) {
+        return Ok(IpAddr::from(octets));
     }
-    Err(Errno::ADDRNOTAVAIL)
-}
-
-fn half(bytes: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_ne_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
+    let octets = <[u8; 16]>::try_from(source).map_err(|_| Errno::ADDRNOTAVAIL)?;
+    Ok(IpAddr::from(octets).to_canonical())
 }
 
 #[cfg(test)]
@@ -156,11 +129,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_answer_is_read_or_refused(mut bytes: Vec<u8>, kind in 0u16..30) {
-            if bytes.len() >= 6 {
-                bytes[4..6].copy_from_slice(&kind.to_ne_bytes());
-            }
-            let _ = source_in(&bytes);
+        fn any_answer_is_read_or_refused(payload: Vec<u8>, kind in 20u16..30, errno: i32) {
+            let _ = source_in(Frame::Message { kind, payload: &payload, interrupted: false });
+            let _ = source_in(Frame::Error(errno));
         }
     }
 }

@@ -4,18 +4,13 @@
 //! answer for the calling thread's.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use dayfly_insight::{RangeSetting, Settings, TimeWaitReuse};
 use dayfly_ports::{PortRange, PortSet, Protocol};
 
-const SYSCTL: &str = "/proc/sys/net/ipv4";
-
-/// The longest list of reserved ports is under 200 kB (every second port, six bytes each). The
-/// kernel fills one read and answers the next with end of file, so it has to fit in one.
-const LIST: usize = 512 * 1024;
+use crate::sysctl;
 
 /// `TCP_TIMEWAIT_LEN` (`include/net/tcp.h`): a constant of the kernel.
 const TIME_WAIT_SECONDS: u32 = 60;
@@ -64,16 +59,13 @@ pub fn has_sctp() -> bool {
     Path::new("/proc/thread-self/net/sctp").exists()
 }
 
-fn path_of(name: &str) -> PathBuf {
-    Path::new(SYSCTL).join(name)
+/// Their names in `sysctl(8)` begin so.
+fn full(name: &str) -> String {
+    format!("net.ipv4.{name}")
 }
 
-/// The whole value, in one read.
 fn text(name: &str) -> io::Result<String> {
-    let mut buffer = vec![0; if name.ends_with("reserved_ports") { LIST } else { 128 }];
-    let length = File::open(path_of(name))?.read(&mut buffer)?;
-    buffer.truncate(length);
-    String::from_utf8(buffer).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    sysctl::read(&full(name))
 }
 
 fn required<T: std::str::FromStr>(name: &'static str) -> Result<T, SettingsError> {
@@ -86,12 +78,12 @@ fn optional<T: std::str::FromStr>(name: &str) -> Option<T> {
 }
 
 fn missing(name: &str, error: io::Error) -> SettingsError {
-    SettingsError { path: path_of(name), cause: error.to_string() }
+    SettingsError { path: sysctl::path(&full(name)), cause: error.to_string() }
 }
 
 fn unreadable(name: &str, value: &str) -> SettingsError {
     let start: String = value.trim().chars().take(60).collect();
-    SettingsError { path: path_of(name), cause: format!("it says {start:?}") }
+    SettingsError { path: sysctl::path(&full(name)), cause: format!("it says {start:?}") }
 }
 
 /// A setting without which nothing can be said.

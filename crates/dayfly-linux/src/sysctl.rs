@@ -1,4 +1,4 @@
-//! Writes the sysctls that decide which ports a namespace hands out.
+//! Reads and writes the sysctls that decide which ports a namespace hands out.
 //!
 //! The only room of this crate that changes anything. `/proc/sys/net` shows the network namespace
 //! of the thread that opens a file in it, so the functions here change the calling thread's.
@@ -68,6 +68,7 @@ fn put(name: &str, value: &str, mut offset: u64) -> io::Result<()> {
     Ok(())
 }
 
-fn path(name: &str) -> PathBuf {
+/// Where a setting lies.
+pub(crate) fn path(name: &str) -> PathBuf {
     PathBuf::from(format!("/proc/sys/{}", name.replace('.', "/")))
 }

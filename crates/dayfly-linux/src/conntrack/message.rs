@@ -8,8 +8,8 @@ use std::net::{IpAddr, SocketAddr};
 use dayfly_insight::nat::Flow;
 use dayfly_ports::Protocol;
 
-use crate::sock_diag::Attributes;
-use crate::sock_diag::wire::{AF_INET, NLM_F_DUMP, NLM_F_REQUEST, NLMSG_HDRLEN, array};
+use crate::netlink::Attributes;
+use crate::netlink::wire::{AF_INET, NLM_F_DUMP, NLM_F_REQUEST, NLMSG_HDRLEN, array};
 
 /// `NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET`.
 const GET: u16 = 1 << 8 | 1;
@@ -91,7 +91,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::sock_diag::wire::align;
+    use crate::netlink::wire::align;
 
     fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
         let mut bytes = ((4 + value.len()) as u16).to_ne_bytes().to_vec();

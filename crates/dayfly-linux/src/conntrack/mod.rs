@@ -8,18 +8,17 @@ mod rules;
 
 use std::fmt;
 use std::fs;
+use std::ops::ControlFlow;
 
 use dayfly_insight::nat::{Flow, NatFold, NatRow, NatRule, OuterAddresses};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink};
+use rustix::net::netlink;
 
 pub use message::parse;
 pub use rules::{RulesUnread, rules};
 
-use crate::sock_diag::{Frame, FrameError, Frames};
+use crate::netlink::{AskError, BrokenAnswer, Channel, Frame};
 
-/// Room for the largest piece the kernel sends, twice over.
-const BUFFER: usize = 64 * 1024;
 /// The statistics, before and after.
 const STATISTICS: &str = "/proc/thread-self/net/stat/nf_conntrack";
 
@@ -28,38 +27,19 @@ const STATISTICS: &str = "/proc/thread-self/net/stat/nf_conntrack";
 /// # Errors
 /// [`ConntrackError`]; flows that were handed over before it stand.
 pub fn flows(mut each: impl FnMut(&Flow)) -> Result<(), ConntrackError> {
-    let netlink = rustix::net::socket_with(
-        AddressFamily::NETLINK,
-        SocketType::RAW,
-        SocketFlags::CLOEXEC,
-        Some(netlink::NETFILTER),
-    )?;
-    let kernel = netlink::SocketAddrNetlink::new(0, 0);
-    rustix::net::sendto(&netlink, &message::request(), SendFlags::empty(), &kernel)?;
-    let mut buffer = vec![0; BUFFER];
-    loop {
-        let (_, length) = match rustix::net::recv(&netlink, &mut buffer[..], RecvFlags::TRUNC) {
-            Err(Errno::INTR) => continue,
-            received => received?,
-        };
-        if length > buffer.len() {
-            return Err(ConntrackError::TooLarge { length });
-        }
-        for frame in Frames::new(&buffer[..length]) {
-            match frame.map_err(ConntrackError::Frame)? {
-                Frame::Other { kind: message::ENTRY, payload, .. } => {
-                    if let Some(flow) = parse(payload) {
-                        each(&flow);
-                    }
-                }
-                Frame::Done { errno: 0, .. } => return Ok(()),
-                Frame::Done { errno, .. } | Frame::Error(errno) => {
-                    return Err(Errno::from_raw_os_error(errno).into());
-                }
-                Frame::Socket { .. } | Frame::Other { .. } => {}
+    Channel::open(Some(netlink::NETFILTER))?.ask(&message::request(), |frame| match frame {
+        Frame::Message { kind: message::ENTRY, payload, .. } => {
+            if let Some(flow) = parse(payload) {
+                each(&flow);
             }
+            ControlFlow::Continue(())
         }
-    }
+        Frame::Message { .. } => ControlFlow::Continue(()),
+        Frame::Done { errno: 0, .. } => ControlFlow::Break(Ok(())),
+        Frame::Done { errno, .. } | Frame::Error(errno) => {
+            ControlFlow::Break(Err(Errno::from_raw_os_error(errno).into()))
+        }
+    })?
 }
 
 /// What is left of every outer address for each destination it has connections to, fullest first.
@@ -84,12 +64,7 @@ pub enum ConntrackError {
     /// The kernel refused the request, or ended the dump.
     Refused(Errno),
     /// The answer is not netlink.
-    Frame(FrameError),
-    /// One piece of the answer is larger than any kernel sends.
-    TooLarge {
-        /// Its length in bytes.
-        length: usize,
-    },
+    Broken(BrokenAnswer),
 }
 
 impl ConntrackError {
@@ -97,6 +72,15 @@ impl ConntrackError {
     #[must_use]
     pub fn is_permission(&self) -> bool {
         matches!(self, ConntrackError::Refused(Errno::PERM | Errno::ACCESS))
+    }
+}
+
+impl From<AskError> for ConntrackError {
+    fn from(error: AskError) -> Self {
+        match error {
+            AskError::Refused(errno) => ConntrackError::Refused(errno),
+            AskError::Broken(error) => ConntrackError::Broken(error),
+        }
     }
 }
 
@@ -115,10 +99,7 @@ impl fmt::Display for ConntrackError {
             ConntrackError::Refused(errno) => {
                 write!(f, "the kernel does not list its tracked connections: {errno}")
             }
-            ConntrackError::Frame(error) => error.fmt(f),
-            ConntrackError::TooLarge { length } => {
-                write!(f, "the kernel sent {length} bytes at once, more than the {BUFFER} it may")
-            }
+            ConntrackError::Broken(error) => error.fmt(f),
         }
     }
 }

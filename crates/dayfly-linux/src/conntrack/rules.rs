@@ -2,10 +2,11 @@
 //! shows the other's only in part.
 
 use std::fmt;
-use std::process::{Command, Stdio};
 
 use dayfly_insight::nat::NatRule;
 use dayfly_insight::nat::rules::{from_iptables_save, from_nft_json};
+
+use crate::tool::tool;
 
 type Reader = fn(&str) -> Vec<NatRule>;
 
@@ -67,14 +68,7 @@ pub fn rules() -> (Vec<NatRule>, Vec<RulesUnread>) {
 /// What the command prints; none if it is not installed.
 fn output(command: &[&str]) -> Result<String, Option<RulesUnread>> {
     let (program, words) = command.split_first().ok_or(None)?;
-    let path = std::env::var("PATH").unwrap_or_default();
-    let output = Command::new(program)
-        .args(words)
-        // Users without privilege often lack these two.
-        .env("PATH", format!("{path}:/usr/sbin:/sbin"))
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|_| None)?;
+    let output = tool(program).args(words).output().map_err(|_| None)?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }

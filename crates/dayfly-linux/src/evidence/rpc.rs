@@ -1,12 +1,12 @@
 //! How Sun RPC and TFTP are used in the calling thread's network namespace.
 
 use std::fs;
-use std::process::{Command, Stdio};
 
 use dayfly_insight::rpc::{PORTMAPPER, Program, RpcUse, kept_ports, registered};
 use dayfly_insight::tftp::{self, TftpServer};
 
 use super::processes::recognised;
+use crate::tool::tool;
 
 const BLACKLIST: &str = "/etc/bindresvport.blacklist";
 /// Where rpcbind listens.
@@ -42,14 +42,10 @@ fn programs() -> Vec<Program> {
 /// # Errors
 /// Why it says nothing, in words. A service that is no rpcbind and never answers is given up on.
 pub fn rpc_programs() -> Result<Vec<Program>, String> {
-    let path = std::env::var("PATH").unwrap_or_default();
-    let output = Command::new("timeout")
+    let output = tool("timeout")
         // It blocks every other signal while it connects. The socket in the file system may be
         // another namespace's rpcbind's.
         .args(["-s", "KILL", "5", "rpcinfo", "127.0.0.1"])
-        .env("PATH", format!("{path}:/usr/sbin:/sbin"))
-        .env("LC_ALL", "C")
-        .stdin(Stdio::null())
         .output()
         .map_err(|error| format!("`timeout`: {error}"))?;
     match output.status.code() {

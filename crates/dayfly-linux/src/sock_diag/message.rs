@@ -6,11 +6,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use dayfly_insight::{Socket, State};
 use dayfly_ports::{Port, Protocol, Tuple};
 
-use super::attributes::{Attribute, Attributes};
-use super::wire::{AF_INET, AF_INET6, array};
+use crate::netlink::Attributes;
+use crate::netlink::wire::{AF_INET, AF_INET6, array};
 
 /// Length of `struct inet_diag_msg`.
 const FIXED: usize = 72;
+/// `INET_DIAG_SKV6ONLY`: one byte, whether the socket refuses IPv4. Sent for listeners and
+/// unconnected sockets.
+const INET_DIAG_SKV6ONLY: u16 = 11;
 /// `idiag_timer` of a TIME_WAIT: `idiag_expires` says when it ends.
 const TIMER_TIME_WAIT: u8 = 3;
 
@@ -57,7 +60,7 @@ impl<'a> SocketMessage<'a> {
         // Only listeners and unconnected sockets carry the attribute; do not search for others.
         let may_be_v6_only = family == AF_INET6 && is_unconnected(known);
         let v6_only = may_be_v6_only
-            && attributes.clone().find(Attribute::V6_ONLY).is_some_and(|value| value != [0]);
+            && attributes.clone().find(INET_DIAG_SKV6ONLY).is_some_and(|value| value != [0]);
         let socket = Socket {
             tuple: Tuple {
                 protocol,

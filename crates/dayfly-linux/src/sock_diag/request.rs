@@ -3,10 +3,8 @@
 use dayfly_insight::State;
 use dayfly_ports::Protocol;
 
-use super::wire::{
-    AF_INET, AF_INET6, NLM_F_DUMP, NLM_F_REQUEST, NLMSG_HDRLEN, SOCK_DIAG_BY_FAMILY,
-    TCPDIAG_GETSOCK,
-};
+use super::{SOCK_DIAG_BY_FAMILY, TCPDIAG_GETSOCK};
+use crate::netlink::wire::{AF_INET, AF_INET6, NLM_F_DUMP, NLM_F_REQUEST, NLMSG_HDRLEN};
 
 /// The address families that a dump covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

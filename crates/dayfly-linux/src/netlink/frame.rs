@@ -2,39 +2,29 @@
 
 use std::fmt;
 
-use super::wire::{
-    NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_HDRLEN, SOCK_DIAG_BY_FAMILY, TCPDIAG_GETSOCK,
-    align, array,
-};
+use super::wire::{NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_HDRLEN, align, array};
 
-/// One netlink frame of a dump.
+/// One netlink frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Frame<'a> {
-    /// A socket: the payload for [`SocketMessage::parse`](super::SocketMessage::parse).
-    Socket {
-        /// `struct inet_diag_msg` and attributes.
+    /// A message.
+    Message {
+        /// Its `nlmsg_type`.
+        kind: u16,
+        /// What it carries.
         payload: &'a [u8],
         /// The kernel noticed that its table changed under the dump (`NLM_F_DUMP_INTR`).
         interrupted: bool,
     },
     /// The dump is complete.
     Done {
-        /// As for sockets: the dump is not consistent.
+        /// As for messages: the dump is not consistent.
         interrupted: bool,
         /// 0, or the errno that ended the dump early.
         errno: i32,
     },
     /// The request was refused; the errno, positive. 0 is an acknowledgement.
     Error(i32),
-    /// A frame of another kind.
-    Other {
-        /// Its `nlmsg_type`.
-        kind: u16,
-        /// What it carries.
-        payload: &'a [u8],
-        /// As for sockets.
-        interrupted: bool,
-    },
 }
 
 /// The frames of one received buffer. After the first error there are no more.
@@ -67,10 +57,9 @@ impl<'a> Frames<'a> {
         let interrupted = flags & NLM_F_DUMP_INTR != 0;
         let errno = array(payload, 0).map_or(0, i32::from_ne_bytes).saturating_neg();
         Ok(match kind {
-            SOCK_DIAG_BY_FAMILY | TCPDIAG_GETSOCK => Frame::Socket { payload, interrupted },
             NLMSG_DONE => Frame::Done { interrupted, errno },
             NLMSG_ERROR => Frame::Error(errno),
-            kind => Frame::Other { kind, payload, interrupted },
+            kind => Frame::Message { kind, payload, interrupted },
         })
     }
 }
@@ -140,18 +129,16 @@ mod tests {
 
     #[test]
     fn splits_a_dump() {
-        let mut buffer = frame(SOCK_DIAG_BY_FAMILY, 2, b"abcde");
-        buffer.extend(frame(TCPDIAG_GETSOCK, 2 | NLM_F_DUMP_INTR, b""));
-        buffer.extend(frame(7, 0, b"other"));
+        let mut buffer = frame(20, 2, b"abcde");
+        buffer.extend(frame(18, 2 | NLM_F_DUMP_INTR, b""));
         buffer.extend(frame(NLMSG_ERROR, 0, &(-13i32).to_ne_bytes()));
         buffer.extend(frame(NLMSG_DONE, 2, &0i32.to_ne_bytes()));
         let frames: Result<Vec<_>, _> = Frames::new(&buffer).collect();
         assert_eq!(
             frames,
             Ok(vec![
-                Frame::Socket { payload: b"abcde", interrupted: false },
-                Frame::Socket { payload: b"", interrupted: true },
-                Frame::Other { kind: 7, payload: b"other", interrupted: false },
+                Frame::Message { kind: 20, payload: b"abcde", interrupted: false },
+                Frame::Message { kind: 18, payload: b"", interrupted: true },
                 Frame::Error(13),
                 Frame::Done { interrupted: false, errno: 0 },
             ])
@@ -160,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_lying_length_is_named_and_ends_the_walk() {
-        let mut buffer = frame(SOCK_DIAG_BY_FAMILY, 0, b"abcd");
+        let mut buffer = frame(20, 0, b"abcd");
         buffer[..4].copy_from_slice(&64u32.to_ne_bytes());
         let frames: Vec<_> = Frames::new(&buffer).collect();
         assert_eq!(frames, [Err(FrameError::Length { says: 64, have: 20 })]);

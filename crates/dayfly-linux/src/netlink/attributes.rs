@@ -1,27 +1,24 @@
-//! The attributes behind a socket's fixed part (`struct nlattr`).
+//! The attributes behind a message's fixed part (`struct nlattr`).
 
 use super::wire::{align, array};
 
-/// What follows `struct inet_diag_msg`: length, type, value, padded to four bytes. A length that
-/// does not fit ends the walk: what came before stands.
+/// Length, type, value, padded to four bytes, one after the other. A length that does not fit ends
+/// the walk: what came before stands.
 #[derive(Clone, Debug)]
 pub struct Attributes<'a> {
     rest: &'a [u8],
 }
 
-/// One attribute: an `INET_DIAG_*` number and its value.
+/// One attribute: a number of its protocol and its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attribute<'a> {
-    /// `INET_DIAG_*`, without the flag bits of `nla_type`.
+    /// Its number, without the flag bits of `nla_type`.
     pub kind: u16,
     /// The bytes, without padding.
     pub value: &'a [u8],
 }
 
 impl Attribute<'_> {
-    /// `INET_DIAG_SKV6ONLY`: one byte, whether the socket refuses IPv4. Sent for listeners and
-    /// unconnected sockets.
-    pub const V6_ONLY: u16 = 11;
     /// The bits of `nla_type` that are flags (`NLA_F_NESTED`, `NLA_F_NET_BYTEORDER`).
     const FLAGS: u16 = 0xC000;
 }
@@ -72,8 +69,8 @@ mod tests {
     #[test]
     fn finds_values_and_ignores_flag_bits() {
         let mut bytes = attribute(8, &[1]);
-        bytes.extend(attribute(Attribute::V6_ONLY | 0x8000, &[1]));
-        assert_eq!(Attributes::new(&bytes).find(Attribute::V6_ONLY), Some(&[1][..]));
+        bytes.extend(attribute(11 | 0x8000, &[1]));
+        assert_eq!(Attributes::new(&bytes).find(11), Some(&[1][..]));
         assert_eq!(Attributes::new(&bytes).find(99), None);
     }
 
