@@ -61,7 +61,7 @@ pub enum State {
 }
 
 impl State {
-    /// The name that `ss` and netstat print, in the spelling of RFC 9293.
+    /// The name that netstat prints; for [`State::Close`] that of `ss`, since the socket is not closed.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -71,7 +71,7 @@ impl State {
             State::FinWait1 => "FIN_WAIT1",
             State::FinWait2 => "FIN_WAIT2",
             State::TimeWait => "TIME_WAIT",
-            State::Close => "CLOSE",
+            State::Close => "UNCONN",
             State::CloseWait => "CLOSE_WAIT",
             State::LastAck => "LAST_ACK",
             State::Listen => "LISTEN",

@@ -35,11 +35,11 @@ pub(crate) fn shell(netns: Option<&str>) -> Shell {
     }
     match netns {
         None => {}
-        Some(path) if path.contains('/') => words.push(format!("nsenter --net={path}")),
+        Some(path) if path.contains('/') => words.push(format!("nsenter --net={}", posix(path))),
         Some(pid) if pid.bytes().all(|byte| byte.is_ascii_digit()) => {
             words.push(format!("nsenter --net=/proc/{pid}/ns/net"));
         }
-        Some(name) => words.push(format!("ip netns exec {name}")),
+        Some(name) => words.push(format!("ip netns exec {}", posix(name))),
     }
     let place = netns.map(|name| format!("--netns {}", posix(name))).unwrap_or_default();
     Shell::with_prefix(&words.join(" ")).with_dayfly(&program_as_root(), &place)

@@ -272,7 +272,7 @@ fn listeners_and_bound_sockets_are_told_apart_and_named() {
     for (port, verdict, state, protocol) in [
         ("20010", "listener", "LISTEN", "tcp"),
         ("20012", "bound_inactive", "BOUND_INACTIVE", "tcp"),
-        ("20014", "bound_inactive", "CLOSE", "udp"),
+        ("20014", "bound_inactive", "UNCONN", "udp"),
     ] {
         let answer = why(&namespace, &[port]);
         assert_eq!(answer["verdict"], verdict);

@@ -440,7 +440,9 @@ mod tests {
         privileged!();
         needs!("sshd", "openssh-server");
         within("linux", Login::Usual, |remote, _| {
-            let error = remote.run("kill -9 $PPID; sleep 5").unwrap_err();
+            // More than is ever under way at a time: what came before has arrived.
+            let flood = "head -c 8388608 /dev/zero; kill -9 $PPID; sleep 5";
+            let error = remote.run(flood).unwrap_err();
             assert!(error.is_lost && error.message.contains("whether it was done"), "{error}");
             // The next command finds its way by itself.
             assert_eq!(remote.run("echo again").unwrap().text(), "again\n");

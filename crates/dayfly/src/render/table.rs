@@ -9,6 +9,7 @@ use super::bar::bar;
 use super::style::{self, paint};
 use super::text::{notes, wrapped};
 use super::{Screen, counted, grouped};
+use crate::quote::posix;
 use crate::show::{Filter, NamespaceReport, Report, Request};
 
 /// Lines of a namespace's block that are not rows.
@@ -286,7 +287,8 @@ fn ask(report: &NamespaceReport) -> Option<String> {
     let row = report.headroom.destinations.first()?;
     // `why` answers for TCP only.
     let trouble = row.past_cliff() && row.key.protocol == Protocol::Tcp && !report.is_remote;
-    let place = report.netns.as_ref().map(|netns| format!(" --netns {netns}")).unwrap_or_default();
+    let place = report.netns.as_ref().map(|netns| format!(" --netns {}", posix(netns)));
+    let place = place.unwrap_or_default();
     trouble.then(|| format!("dayfly why {}{place}", row.key.remote()))
 }
 
