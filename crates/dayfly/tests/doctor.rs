@@ -171,8 +171,6 @@ fn of_several_programs_the_guilty_are_named_and_nobody_else() {
     privileged!();
     needs!("python3", "python3");
     let namespace = Namespace::new();
-    // Of "pins": nobody else may come to it by chance.
-    namespace.sysctl("net.ipv4.ip_local_reserved_ports", "50000");
     let options = SocketOptions::tcp();
     let servers: Vec<_> = namespace.run(|| {
         let every = |last| Server::open(&options, SocketAddr::from(([127, 0, 0, 1], last)));
@@ -180,18 +178,16 @@ fn of_several_programs_the_guilty_are_named_and_nobody_else() {
     });
     let no_port = "s.setsockopt(0, 24, 1); s.bind(('127.0.0.1', 0))";
     let own_range = "s.setsockopt(0, 51, struct.pack('I', 41999 << 16 | 41000))";
+    // The first to come, so that nobody else has its port by chance.
+    let pinned = "s.setsockopt(1, 2, 1); s.bind(('127.0.0.1', 50000))";
+    let pins = program(&namespace, "pins", pinned, "1002 + index");
     let mut children = [
         program(&namespace, "plain", "pass", "1000"),
         program(&namespace, "binds", "s.bind(('127.0.0.1', 0))", "1000"),
         program(&namespace, "careful", no_port, "1001"),
         program(&namespace, "reuses", "s.setsockopt(1, 2, 1); s.bind(('127.0.0.1', 0))", "1001"),
         program(&namespace, "own-range", own_range, "1002"),
-        program(
-            &namespace,
-            "pins",
-            "s.setsockopt(1, 2, 1); s.bind(('127.0.0.1', 50000))",
-            "1002 + index",
-        ),
+        pins,
     ];
     let (found, _) = findings(&namespace, "DF004", &[]);
     let pid = |index: usize| format!("(pid {})", children[index].id());
