@@ -1,5 +1,6 @@
 //! A running program whose connections are pinned.
 
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
@@ -12,7 +13,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, pidfd_open, pidfd_se
 use crate::bpf::attachment::Tap;
 use crate::event::{Event, RECORD};
 use crate::pin::Via;
-use crate::supervisor::{CONTINUED, EXITED, STOPPED};
+use crate::supervisor::{ANSWERED, CONTINUED, EXITED, SENT_TO_ALL, STOPPED, question};
 
 /// A running program whose connections are pinned.
 ///
@@ -28,6 +29,10 @@ pub struct Pinned {
     told: bool,
     /// Whether lost events were asked for.
     counted: bool,
+    /// Signals that the supervisor was asked about.
+    asked: VecDeque<i32>,
+    /// Signals that came to the process group.
+    sent_to_all: Vec<i32>,
 }
 
 /// Where events come from.
@@ -64,6 +69,8 @@ impl Pinned {
             exited: None,
             told: false,
             counted: false,
+            asked: VecDeque::new(),
+            sent_to_all: Vec::new(),
         }
     }
 
@@ -92,6 +99,24 @@ impl Pinned {
         // SAFETY: the number goes to the kernel, which checks it; nothing is done in this process.
         let signal = unsafe { Signal::from_raw_unchecked(signal) };
         Ok(pidfd_send_signal(handle, signal)?)
+    }
+
+    /// Hands on a signal that this process was sent by another, unless it was sent to the whole
+    /// process group, so that the program got it too. Which of the two it was turns out in
+    /// [`Pinned::try_next`].
+    ///
+    /// # Errors
+    /// `ESRCH` when the program is over.
+    pub fn hand_on(&mut self, signal: i32) -> io::Result<()> {
+        #[expect(unsafe_code, reason = "rustix sends no signals for real time")]
+        // SAFETY: it takes numbers; the supervisor is a child of this process that nobody else waits
+        // for.
+        let asked = unsafe { libc::kill(self.supervisor.as_raw_pid(), question()) };
+        if asked != 0 {
+            return self.signal(signal);
+        }
+        self.asked.push_back(signal);
+        Ok(())
     }
 
     /// What to poll for readability before [`Pinned::try_next`].
@@ -145,6 +170,14 @@ impl Pinned {
             }
             STOPPED => Ok(Some(Happening::Stopped(number))),
             CONTINUED => Ok(Some(Happening::Continued)),
+            SENT_TO_ALL => {
+                self.sent_to_all.push(number);
+                self.try_next()
+            }
+            ANSWERED => {
+                self.answered();
+                self.try_next()
+            }
             _ => Err(io::Error::other("the supervisor of the program says something unknown")),
         }
     }
@@ -163,6 +196,22 @@ impl Pinned {
             if self.exited.is_none() {
                 self.poll()?;
             }
+        }
+    }
+
+    /// The oldest question is answered: the program has got the signal, or gets it now.
+    fn answered(&mut self) {
+        let Some(signal) = self.asked.pop_front() else { return };
+        match self.sent_to_all.iter().position(|sent| *sent == signal) {
+            Some(place) => {
+                self.sent_to_all.remove(place);
+            }
+            // It may be over already.
+            None => _ = self.signal(signal),
+        }
+        if self.asked.is_empty() {
+            // Several of a kind may have come to this process as one.
+            self.sent_to_all.clear();
         }
     }
 

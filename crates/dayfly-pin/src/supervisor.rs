@@ -1,8 +1,10 @@
 //! The supervisor: a process that answers stopped calls, reaps children, and goes when nothing
 //! pinned is left.
 //!
-//! It sits in one `poll()`, has its buffers on the stack, and is in a session of its own, so that
-//! no terminal signal reaches it.
+//! It sits in one `poll()`, has its buffers on the stack, and blocks all signals. As long as the
+//! program runs it is a member of the caller's process group, and so a witness: what is sent to the
+//! group has reached the program already and must not be handed on to it. Then it leaves for a
+//! session of its own.
 
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
@@ -21,6 +23,10 @@ use crate::sys::checked;
 pub(crate) const EXITED: u32 = 0;
 pub(crate) const STOPPED: u32 = 1;
 pub(crate) const CONTINUED: u32 = 2;
+/// Somebody sent this signal to the whole process group.
+pub(crate) const SENT_TO_ALL: u32 = 3;
+/// The caller's question is answered: all that was sent to the group before has been told.
+pub(crate) const ANSWERED: u32 = 4;
 
 /// How long a call waits for the other side to close the last connection from its port: as a rule one
 /// round trip. A program that runs another right after the first would not get the port otherwise.
@@ -78,6 +84,8 @@ pub(crate) struct Supervisor {
     /// Whether anything is left to watch over.
     guards: bool,
     signals: Signals,
+    /// Who asks what the group was sent.
+    caller: u32,
     pipes: Pipes,
     lost: u32,
     waiting: Vec<Waiting>,
@@ -91,10 +99,9 @@ struct Waiting {
 }
 
 impl Supervisor {
-    /// Leaves the caller's session, directory and signals behind.
+    /// Leaves the caller's directory behind.
     pub(crate) fn settle(program: Pid, guard: Guard, signals: Signals, pipes: Pipes) -> Self {
-        // It fails for the leader of a process group, which a fresh child never is.
-        let _ = rustix::process::setsid();
+        let caller = rustix::process::getppid().map_or(0, |pid| pid.as_raw_pid() as u32);
         let _ = rustix::process::chdir("/");
         let _ = rustix::thread::set_name(c"dayfly-pin");
         Supervisor {
@@ -103,6 +110,7 @@ impl Supervisor {
             guard,
             guards: true,
             signals,
+            caller,
             pipes,
             lost: 0,
             waiting: Vec::new(),
@@ -160,7 +168,7 @@ impl Supervisor {
                 self.answer(call, until);
             }
             if !signals.is_empty() {
-                self.reap();
+                self.hear();
             }
         }
         if let Guard::Group(attachment) = &self.guard {
@@ -220,11 +228,28 @@ impl Supervisor {
         }
     }
 
+    /// Takes note of the signals that came. The kernel hands them out by their number: what was sent
+    /// to the group comes before the caller's question about it.
+    fn hear(&mut self) {
+        while let Some(signal) = self.signals.next() {
+            match signal.ssi_signo as i32 {
+                libc::SIGCHLD => self.reap(),
+                _ if !self.runs => {}
+                number if number == question() && signal.ssi_pid == self.caller => {
+                    write_record(&self.pipes.life, ANSWERED, 0);
+                }
+                number if signal.ssi_code <= 0 => {
+                    write_record(&self.pipes.life, SENT_TO_ALL, number as u32);
+                }
+                // The kernel's own, such as the terminal's.
+                _ => {}
+            }
+        }
+    }
+
     /// Takes note of every child whose state has changed.
     #[expect(unsafe_code, reason = "rustix splits the status that is handed on whole")]
     fn reap(&mut self) {
-        let mut drained = [0; 1024];
-        let _ = rustix::io::read(&self.signals.source, &mut drained);
         loop {
             let mut status = 0;
             let options = libc::WNOHANG | libc::WUNTRACED | libc::WCONTINUED;
@@ -245,12 +270,20 @@ impl Supervisor {
             } else {
                 self.runs = false;
                 write_record(life, EXITED, status as u32);
+                // It fails for the leader of a process group, which a child of its caller never is.
+                let _ = rustix::process::setsid();
             }
         }
     }
 }
 
-/// The signals of the supervisor: all are blocked, and `SIGCHLD` is a source to poll.
+/// The signal by which the caller asks what the group was sent; none that means anything has a higher
+/// number than the first of those for real time.
+pub(crate) fn question() -> i32 {
+    libc::SIGRTMAX()
+}
+
+/// The signals of the supervisor: all are blocked, and a source to poll.
 #[derive(Debug)]
 pub(crate) struct Signals {
     source: OwnedFd,
@@ -273,14 +306,23 @@ impl Signals {
             libc::sigfillset(&raw mut all);
             libc::sigprocmask(libc::SIG_SETMASK, &raw const all, &raw mut mask);
             libc::sigaction(libc::SIGCHLD, &raw const default, &raw mut children);
-            let mut child: libc::sigset_t = std::mem::zeroed();
-            libc::sigemptyset(&raw mut child);
-            libc::sigaddset(&raw mut child, libc::SIGCHLD);
             let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
-            let number = libc::signalfd(-1, &raw const child, flags);
+            let number = libc::signalfd(-1, &raw const all, flags);
             checked(number.into())?;
             Ok(Signals { source: OwnedFd::from_raw_fd(number), mask, children })
         }
+    }
+
+    /// The next signal that came.
+    #[expect(unsafe_code, reason = "rustix has no signalfd")]
+    fn next(&self) -> Option<libc::signalfd_siginfo> {
+        // SAFETY: the structure is made of integers, and the kernel fills in one of them.
+        let (length, info) = unsafe {
+            let mut info: libc::signalfd_siginfo = std::mem::zeroed();
+            let size = size_of_val(&info);
+            (libc::read(self.source.as_raw_fd(), (&raw mut info).cast(), size), info)
+        };
+        (length > 0).then_some(info)
     }
 
     /// In the child: as they were in the caller.

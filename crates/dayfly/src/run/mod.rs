@@ -101,7 +101,7 @@ fn attend(
         }
         while let Some(signal) = signals.next() {
             // It may be over already.
-            let _ = pinned.signal(signal);
+            let _ = pinned.hand_on(signal);
         }
         let [life, log] = pinned.sources();
         let mut sources = [

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdout, ExitStatus, Stdio};
 
 use dayfly_testkit::wait;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use crate::stand::{PATIENCE, Stand, VIAS, Who};
 
@@ -91,6 +91,27 @@ fn signals_reach_the_program() {
     }
 }
 
+/// A shell's `kill %1` goes to the process group: to the program, and to `dayfly run`, which must not
+/// hand it on. Many servers take a second one for impatience.
+#[test]
+fn signals_to_the_group_are_heard_once() {
+    crate::stand!();
+    let stand = Stand::near();
+    for (who, via) in VIAS {
+        // Nothing in between delays the shell: two signals would be two.
+        let text = "n=0; trap 'n=$((n+1))' TERM USR1; echo ready; \
+                    while [ $n -lt 2 ]; do :; done; sleep 0.1; echo heard $n; exit 7";
+        let (mut child, mut output) = begin(&stand, who, via, text);
+        let pid = Pid::from_child(&child);
+        kill_process_group(pid, Signal::TERM).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(30));
+        // One for the group, and one of another kind for `dayfly run` alone.
+        kill_process(pid, Signal::USR1).unwrap();
+        let (status, rest) = end(&mut child, &mut output);
+        assert_eq!((status.code(), rest.trim()), (Some(7), "heard 2"), "{who:?} {via}");
+    }
+}
+
 /// The terminal sends the signal to everybody in the group, the program among them.
 #[test]
 fn control_c_is_heard_once() {
@@ -119,10 +140,10 @@ fn it_stops_and_goes_on() {
         let text = "echo ready; read line; echo $line; exit 3";
         let (mut child, mut output) = begin(&stand, who, via, text);
         let pid = Pid::from_child(&child);
-        rustix::process::kill_process_group(pid, Signal::TSTP).unwrap();
+        kill_process_group(pid, Signal::TSTP).unwrap();
         // The one that started it is told, as a shell must be.
         wait_until(|| state(pid) == 'T', || format!("{via}: {} does not stop", state(pid)));
-        rustix::process::kill_process_group(pid, Signal::CONT).unwrap();
+        kill_process_group(pid, Signal::CONT).unwrap();
         wait_until(|| state(pid) != 'T', || format!("{via}: it does not go on"));
         child.stdin.take().unwrap().write_all(b"back\n").unwrap();
         let (status, rest) = end(&mut child, &mut output);
