@@ -92,7 +92,6 @@ const INTO_GROUP: u64 = 1 << 33;
 /// The kernel returns twice, on two stacks: no function can be called in between, and so this is
 /// not `syscall()`.
 #[expect(unsafe_code, reason = "clone3(2) has no wrapper at all")]
-#[cfg(target_arch = "x86_64")]
 unsafe fn clone3(
     arguments: &CloneArguments,
     enter: extern "C" fn(*mut c_void) -> i32,
@@ -101,6 +100,7 @@ unsafe fn clone3(
     let result;
     // SAFETY: the child begins on a stack of its own, with the registers as they are, and never
     // leaves this block; for the parent it is one system call.
+    #[cfg(target_arch = "x86_64")]
     unsafe {
         std::arch::asm!(
             "syscall",
@@ -123,18 +123,8 @@ unsafe fn clone3(
             lateout("r11") _,
         );
     }
-    result
-}
-
-#[expect(unsafe_code, reason = "clone3(2) has no wrapper at all")]
-#[cfg(target_arch = "aarch64")]
-unsafe fn clone3(
-    arguments: &CloneArguments,
-    enter: extern "C" fn(*mut c_void) -> i32,
-    work: *mut c_void,
-) -> i64 {
-    let result;
     // SAFETY: as above.
+    #[cfg(target_arch = "aarch64")]
     unsafe {
         std::arch::asm!(
             "svc #0",
