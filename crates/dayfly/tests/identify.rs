@@ -5,13 +5,15 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use dayfly_testkit::{Namespace, Server, SocketOptions, needs, privileged};
 use insta::assert_snapshot;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::io::ioctl_fionread;
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::Value;
 
 fn dayfly(words: &[&str], input: &[u8], columns: Option<&str>) -> Output {
@@ -81,16 +83,21 @@ impl Capture {
     /// Stops tcpdump when it has seen everything so far: a last datagram, sent to `to` from the
     /// namespace where it listens.
     fn stop(&mut self, namespace: &Namespace, to: &str) -> &Path {
-        namespace.run(|| UdpSocket::bind("0.0.0.0:9").unwrap().send_to(LAST, to).unwrap());
-        let begun = Instant::now();
-        while !fs::read(&self.file).unwrap().windows(LAST.len()).any(|bytes| bytes == LAST) {
-            assert!(begun.elapsed() < Duration::from_secs(60), "tcpdump sees nothing");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        wait_for_last(namespace, to, &self.file);
         let pid = Pid::from_raw(i32::try_from(self.tcpdump.id()).unwrap()).unwrap();
         kill_process(pid, Signal::INT).unwrap();
         assert!(self.tcpdump.wait().unwrap().success());
         &self.file
+    }
+}
+
+/// Sends a last datagram and waits until a file has it.
+fn wait_for_last(namespace: &Namespace, to: &str, file: &Path) {
+    namespace.run(|| UdpSocket::bind("0.0.0.0:9").unwrap().send_to(LAST, to).unwrap());
+    let begun = Instant::now();
+    while !fs::read(file).unwrap_or_default().windows(LAST.len()).any(|bytes| bytes == LAST) {
+        assert!(begun.elapsed() < Duration::from_secs(60), "tcpdump sees nothing");
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 
@@ -115,6 +122,85 @@ fn of_options(options: &SocketOptions) -> Value {
         let _clients: Vec<_> = (0..200).map(connect).collect();
     });
     answer(capture.stop(&namespace, "127.0.0.1:9"), &[])
+}
+
+/// What `tcpdump | dayfly identify -` says about 200 connections of the kernel, when both have ended.
+/// `end` may end them, by their process group.
+fn piped(tcpdump: &str, between: &str, end: impl FnOnce(&Namespace, Pid)) -> Value {
+    let namespace = Namespace::new();
+    let dayfly = env!("CARGO_BIN_EXE_dayfly");
+    let line = format!("{tcpdump} | {between} {dayfly} identify - --json --top 1");
+    let mut command = namespace.command("sh");
+    command.args(["-c", &line]).process_group(0);
+    let mut pipeline = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let group = Pid::from_raw(i32::try_from(pipeline.id()).unwrap()).unwrap();
+    let mut said = String::new();
+    let mut lines = BufReader::new(pipeline.stderr.take().unwrap());
+    while !said.contains("listening on") {
+        assert!(lines.read_line(&mut said).unwrap() > 0, "tcpdump: {said}");
+    }
+    std::thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
+    namespace.run(|| {
+        let address = SocketAddr::from(([127, 0, 0, 1], 443));
+        let server = Server::open(&SocketOptions::tcp(), address).unwrap();
+        let connect = |_| SocketOptions::tcp().connect(server.address()).unwrap();
+        let _clients: Vec<_> = (0..200).map(connect).collect();
+    });
+    end(&namespace, group);
+    let Output { stdout, .. } = pipeline.wait_with_output().unwrap();
+    let json: Value = serde_json::from_slice(&stdout).unwrap();
+    json["hosts"][0].clone()
+}
+
+#[test]
+fn a_live_pipe_is_answered_when_it_ends() {
+    privileged!();
+    needs!("tcpdump", "tcpdump");
+    let tcpdump = "tcpdump -i lo -s 128 -B 16384 -U --immediate-mode -Z root -w -";
+    let syn = "'tcp[tcpflags] & (tcp-syn|tcp-ack) == tcp-syn'";
+    let answer = piped(&format!("{tcpdump} -c 200 {syn}"), "", |_, _| {});
+    is_sure_of(&answer, "linux-connect");
+    assert_eq!(answer["openings"], 200);
+}
+
+#[test]
+fn ctrl_c_ends_a_live_pipe_with_an_answer() {
+    privileged!();
+    needs!("tcpdump", "tcpdump");
+    // A copy of the stream, by which to know that all of it has gone through.
+    let copy = std::env::temp_dir().join(format!("dayfly-live-{}.pcap", std::process::id()));
+    let tcpdump = "tcpdump -i lo -s 128 -B 16384 -U --immediate-mode -Z root -w -";
+    let answer = piped(tcpdump, &format!("tee -i {} |", copy.display()), |namespace, group| {
+        wait_for_last(namespace, "127.0.0.1:9", &copy);
+        kill_process_group(group, Signal::INT).unwrap();
+    });
+    fs::remove_file(&copy).unwrap();
+    is_sure_of(&answer, "linux-connect");
+    assert_eq!(answer["openings"], 200);
+}
+
+#[test]
+fn an_interrupt_ends_the_wait_for_a_writer_that_does_not_end() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dayfly"));
+    command.args(["identify", "-", "--json"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut writer = child.stdin.take().unwrap();
+    for port in 40000..40050 {
+        writeln!(writer, "tcp 192.0.2.1:{port} -> 198.51.100.7:443").unwrap();
+    }
+    // What it has taken out of the pipe, it read with interrupts held back.
+    let begun = Instant::now();
+    while ioctl_fionread(&writer).unwrap() > 0 {
+        assert!(begun.elapsed() < Duration::from_secs(60), "nothing is read");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    kill_process(pid, Signal::INT).unwrap();
+    let Output { status, stdout, .. } = child.wait_with_output().unwrap();
+    drop(writer);
+    assert!(status.success());
+    let json: Value = serde_json::from_slice(&stdout).unwrap();
+    assert_eq!(json["hosts"][0]["openings"], 50);
 }
 
 fn is_sure_of(answer: &Value, class: &str) {

@@ -11,7 +11,8 @@ use crate::args::{OutputArgs, protocol, rows};
 pub(crate) struct IdentifyArgs {
     /// A capture (pcap or pcapng), lines of text, or standard input (-). A line is `tcp
     /// 192.0.2.1:40000 -> 198.51.100.7:443 12.5`: who opened, to whom, and the time in seconds, if
-    /// known.
+    /// known. A pipe such as `tcpdump -U -w - | dayfly identify -` is answered when it ends or at
+    /// Ctrl-C.
     #[arg(value_name = "FILE")]
     pub(crate) file: String,
 

@@ -2,10 +2,12 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
+use std::os::fd::AsFd;
 
 use dayfly_lab::capture::{FormatError, Reader, Step, text};
 use dayfly_lab::identify::Collector;
 
+use super::live::Live;
 use crate::error::Failure;
 use crate::place::Note;
 
@@ -24,11 +26,12 @@ pub(super) fn read(
         Failure::new(format_args!("{name} cannot be read: {error}"))
             .hint("tcpdump -w FILE 'tcp[tcpflags] & tcp-syn != 0 or udp' captures what is needed")
     };
-    let mut input: Box<dyn Read> = if place == "-" {
-        Box::new(io::stdin().lock())
+    let input = if place == "-" {
+        io::stdin().as_fd().try_clone_to_owned().map(File::from)
     } else {
-        Box::new(File::open(place).map_err(failed)?)
+        File::open(place)
     };
+    let mut input = input.and_then(Live::new).map_err(failed)?;
     let mut buffer = Buffer::new();
     while buffer.bytes().len() < 8 && buffer.fill(&mut input).map_err(failed)? {}
     if buffer.bytes().is_empty() {

@@ -2,6 +2,7 @@
 
 mod args;
 mod input;
+mod live;
 
 use dayfly_lab::capture::Undecoded;
 use dayfly_lab::identify::{Collector, Host, Tally, Verdict, identify};

@@ -7,7 +7,7 @@
 pub(crate) mod args;
 pub(crate) mod ledger;
 mod message;
-mod signals;
+pub(crate) mod signals;
 
 use std::io::{self, Write};
 use std::os::unix::process::ExitStatusExt;

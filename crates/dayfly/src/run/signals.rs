@@ -80,12 +80,7 @@ impl Signals {
                 libc::sigdelset(&raw mut held, signal);
             }
             libc::sigprocmask(libc::SIG_BLOCK, &raw const held, &raw mut before);
-            let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
-            let number = libc::signalfd(-1, &raw const held, flags);
-            if number < 0 {
-                return Err(io::Error::last_os_error());
-            }
-            Ok(Signals { source: OwnedFd::from_raw_fd(number), held, before })
+            Ok(Signals { source: source_of(&held)?, held, before })
         }
     }
 
@@ -145,6 +140,33 @@ impl Signals {
 impl AsFd for Signals {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.source.as_fd()
+    }
+}
+
+/// Holds one signal back from now on, and gives what becomes readable when it comes.
+pub(crate) fn hold_back(signal: i32) -> io::Result<OwnedFd> {
+    let set = set_of(signal);
+    mask(libc::SIG_BLOCK, &set);
+    source_of(&set)
+}
+
+/// Takes one that came, and does not hold the next one back.
+pub(crate) fn let_go(source: OwnedFd, signal: i32) -> io::Result<()> {
+    rustix::io::read(&source, &mut [0; size_of::<libc::signalfd_siginfo>()])?;
+    mask(libc::SIG_UNBLOCK, &set_of(signal));
+    Ok(())
+}
+
+#[expect(unsafe_code, reason = "rustix has no signalfd")]
+fn source_of(set: &libc::sigset_t) -> io::Result<OwnedFd> {
+    let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
+    // SAFETY: the set lives until the call returns, which makes a descriptor that nobody else has.
+    unsafe {
+        let number = libc::signalfd(-1, std::ptr::from_ref(set), flags);
+        if number < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(OwnedFd::from_raw_fd(number))
     }
 }
 
