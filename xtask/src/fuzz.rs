@@ -1,4 +1,5 @@
-//! `cargo xtask fuzz`: every target of the folder `fuzz/`, one after the other.
+//! `cargo xtask fuzz`: every target of the folder `fuzz/`, one after the other, beginning with the
+//! texts in `fuzz/seeds`, where a target has some.
 
 use crate::shell::{self, Done};
 
@@ -16,7 +17,16 @@ pub(crate) fn run(seconds: u32) -> Done {
     }
     let limit = format!("-max_total_time={seconds}");
     for target in shell::output(cargo, &["+nightly", "fuzz", "list"])?.lines() {
-        shell::run(cargo, &["+nightly", "fuzz", "run", target, "--", &limit])?;
+        let (corpus, seeds) = (format!("fuzz/corpus/{target}"), format!("fuzz/seeds/{target}"));
+        let mut words = vec!["+nightly", "fuzz", "run", target];
+        if shell::root().join(&seeds).exists() {
+            // What is found goes into the first of the two.
+            std::fs::create_dir_all(shell::root().join(&corpus))
+                .map_err(|error| format!("{corpus}: {error}"))?;
+            words.extend([corpus.as_str(), seeds.as_str()]);
+        }
+        words.extend(["--", &limit]);
+        shell::run(cargo, &words)?;
     }
     Ok(())
 }

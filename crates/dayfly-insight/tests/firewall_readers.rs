@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a broken fixture fails the test")]
 
-use dayfly_insight::firewall::check::check;
+use dayfly_insight::firewall::check::{Relation, check};
 use dayfly_insight::firewall::flows::{FlowKind, Host};
 use dayfly_insight::firewall::model::{Dialect, Family};
 use dayfly_insight::firewall::outcome::Outcome;
@@ -264,13 +264,14 @@ fn remedies_are_for_that_firewall() {
         tcp: Box::new(used.clone()),
         udp: Box::new(used),
         passive: None,
+        rpc: None,
     };
     for (rules, wanted) in [
         (
             "block all\npass out all\npass in proto tcp to any port 49152:65535\n",
             [
                 "dayfly plan --system freebsd 49152-65535",
-                "pass in proto tcp from any to any port 10000:65535 keep state",
+                "in pf.conf: pass in proto tcp from any to any port 10000:65535 keep state",
             ],
         ),
         (
@@ -289,6 +290,35 @@ fn remedies_are_for_that_firewall() {
         for wanted in wanted {
             assert!(said.contains(&wanted), "{wanted} is not in {said:?}");
         }
+    }
+}
+
+/// Ports that are left over when others have been dropped were not opened for anybody.
+#[test]
+fn trust_in_an_address_opens_no_span() {
+    let used: PortSet = "32768-60999".parse().unwrap();
+    let host = Host {
+        families: vec![Family::Ipv4],
+        interface: None,
+        addresses: Vec::new(),
+        peer: None,
+        tcp: Box::new(used.clone()),
+        udp: Box::new(used),
+        passive: None,
+        rpc: None,
+    };
+    for (rules, relation) in [
+        (
+            "-A INPUT -p tcp --dport 1:2000 -j DROP\n-A INPUT -s 10.0.0.0/8 -j ACCEPT",
+            Relation::Closed,
+        ),
+        ("-A INPUT -s 10.0.0.0/8 -p tcp --dport 32768:60999 -j ACCEPT", Relation::Exact),
+        ("-A INPUT -p tcp --dport 32768:60999 -j c\n-A c -s 10.0.0.0/8 -j ACCEPT", Relation::Exact),
+    ] {
+        let text = format!("*filter\n:INPUT DROP [0:0]\n:c - [0:0]\n{rules}\nCOMMIT\n");
+        let (_, ruleset) = read(&text).unwrap();
+        let checked = check(&ruleset, &host, &[FlowKind::FtpActive], &[]);
+        assert_eq!(checked.compared[0].relation, relation, "{rules}");
     }
 }
 

@@ -10,7 +10,8 @@ What is imitated, and from where:
   store=persistent, the default, now and at each boot; the English output, CRLF; exclusions that
   overlap are refused ("The process cannot access the file because it is being used by another
   process."); an exclusion holds for both families;
-- reg: query, add, delete of values under one key; REG_DWORD in hex, REG_MULTI_SZ with \\0;
+- netsh advfirewall firewall show rule name=all verbose prints /etc/fakehost/advfirewall;
+- reg: query, add, delete of values under two keys (TCP's parameters, MS-RPC's ports); REG_DWORD in hex, REG_MULTI_SZ with \\0;
 - Windows XP has no netsh dynamicport; it reads MaxUserPort and ReservedPorts at boot.
 Not imitated: the registry as a tree, other languages, PowerShell.
 """
@@ -23,9 +24,13 @@ import sys
 
 import store
 
+RULES = "/etc/fakehost/advfirewall"
 REGISTRY = "/var/lib/fakehost/registry"
 KEY = r"HKLM\SYSTEM\CurrentControlSet\Services\Tcpip\Parameters"
 LONG_KEY = r"HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Services\Tcpip\Parameters"
+RPC_KEY = r"HKLM\Software\Microsoft\Rpc\Internet"
+LONG_RPC_KEY = r"HKEY_LOCAL_MACHINE\Software\Microsoft\Rpc\Internet"
+KEYS = {KEY.upper(): ("parameters", LONG_KEY), RPC_KEY.upper(): ("rpc", LONG_RPC_KEY)}
 SLOTS = [f"{family} {protocol}" for family in ("ipv4", "ipv6") for protocol in ("tcp", "udp")]
 DEFAULTS = {**{slot: [49152, 16384] for slot in SLOTS}, "excluded tcp": [], "excluded udp": []}
 IS_XP = store.SYSTEM == "windows-xp"
@@ -116,6 +121,11 @@ def refuse(text):
 
 def netsh(words):
     """netsh says what is wrong on standard output."""
+    if not IS_XP and words == "advfirewall firewall show rule name=all verbose".split():
+        if not os.path.exists(RULES):
+            return refuse("No rules match the specified criteria.")
+        sys.stdout.write(open(RULES, newline="").read())
+        return 0
     if IS_XP or words[:1] not in (["int"], ["interface"]) or len(words) < 4:
         return refuse("The following command was not found: " + " ".join(words) + ".")
     family, verb, what = words[1], words[2], words[3]
@@ -208,21 +218,22 @@ def excluded(verb, protocol, start, count, where):
 
 
 def reg(words):
-    if len(words) < 2 or words[1].upper() != KEY.upper():
+    if len(words) < 2 or words[1].upper() not in KEYS:
         return refuse("ERROR: The system was unable to find the specified registry key or value.")
     rest, given = words[2:], {}
     while rest:
         flag = rest.pop(0).lower()
         given[flag] = rest.pop(0) if flag in ("/v", "/t", "/d") and rest else ""
     values = kept()
-    parameters = values.setdefault("parameters", {"Hostname": ["REG_SZ", "fake"]})
+    kept_as, long_name = KEYS[words[1].upper()]
+    parameters = values.setdefault(kept_as, {"Hostname": ["REG_SZ", "fake"]} if kept_as == "parameters" else {})
     name = given.get("/v")
     if words[0] == "query":
         found = {key: value for key, value in parameters.items() if name is None or key == name}
         if not found:
             return refuse("ERROR: The system was unable to find the specified registry key or value.")
         say()
-        say(LONG_KEY)
+        say(long_name)
         for key, (kind, data) in found.items():
             say(f"    {key}    {kind}    {hex(int(data, 0)) if kind == 'REG_DWORD' else data}")
         say()

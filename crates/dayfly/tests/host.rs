@@ -246,6 +246,84 @@ fn firewalls_of_other_systems() {
     insta::assert_snapshot!(all);
 }
 
+/// As `pfctl -sr` prints them there.
+const PF_OPENBSD: &str = "block return all
+pass out all flags S/SA
+pass in inet proto tcp from any to any port 22 flags S/SA
+pass in proto tcp from any port 20 to any port 49152:65535 flags S/SA
+block return in on ! lo0 proto tcp from any to any port 6000:6010
+";
+const PF_MACOS: &str = "scrub-anchor \"com.apple/*\" all fragment reassemble
+anchor \"com.apple/*\" all
+block drop in proto tcp from any to any port 49152:65535
+";
+
+/// `netsh advfirewall firewall show rule name=all verbose`: a rule for each of these ports.
+fn netsh(rules: &[(&str, &str)]) -> String {
+    let line = "-".repeat(70);
+    let rule = |(name, ports): &(&str, &str)| {
+        format!(
+            "\r\nRule Name:                            {name}\r\n{line}\r\n\
+             Enabled:                              Yes\r\n\
+             Direction:                            In\r\n\
+             Profiles:                             Domain,Private,Public\r\n\
+             Grouping:                             \r\n\
+             LocalIP:                              Any\r\n\
+             RemoteIP:                             Any\r\n\
+             Protocol:                             TCP\r\n\
+             LocalPort:                            {ports}\r\n\
+             RemotePort:                           Any\r\n\
+             Edge traversal:                       No\r\n\
+             Program:                              Any\r\n\
+             InterfaceTypes:                       Any\r\n\
+             Security:                             NotRequired\r\n\
+             Rule source:                          Local Setting\r\n\
+             Action:                               Allow\r\n"
+        )
+    };
+    rules.iter().map(rule).collect::<String>() + "Ok.\r\n\r\n"
+}
+
+/// Each system's rules by its own command, and on Windows the ports of MS-RPC from the registry.
+#[test]
+fn firewalls_of_windows_macos_and_openbsd() {
+    privileged!();
+    needs!("sshd", "openssh-server");
+    const CHECK: &str = "firewall check --host HOST --flow ftp-active,ftp-passive";
+    let mut all = String::new();
+    let mut say = |title: &str, host: &FakeHost| {
+        all += &format!("--- {title} ---\n{}", dayfly(host, CHECK));
+    };
+    for (system, rules) in [("openbsd", PF_OPENBSD), ("macos", PF_MACOS)] {
+        let host = FakeHost::start(system);
+        host.netstat(BSD);
+        let _ = host.sh(&format!(
+            "mkdir -p /sbin; cat > /usr/sbin/pfctl <<'END'\n#!/bin/sh\ncase $* in *info*) \
+             echo 'Status: Enabled for 0 days 00:01:00';; *) cat <<E\n{rules}E\nesac\nEND\n\
+             chmod 755 /usr/sbin/pfctl"
+        ));
+        say(system, &host);
+    }
+    let host = FakeHost::start("windows");
+    host.netstat(WINDOWS);
+    say("windows without rules", &host);
+    let write = |text: &str| {
+        let _ = host.sh(&format!("cat > /etc/fakehost/advfirewall <<'END'\n{text}END"));
+    };
+    write(&netsh(&[("FTP", "49152-65535"), ("Mapper", "RPC-EPMap"), ("Endpoints", "RPC")]));
+    say("windows", &host);
+    write(&netsh(&[("Mapper", "135"), ("Endpoints", "5000-5050")]));
+    let _ = host.sh(
+        r"cmd 'reg add HKLM\Software\Microsoft\Rpc\Internet /v Ports /t REG_MULTI_SZ /d 5000-5100'
+        cmd 'reg add HKLM\Software\Microsoft\Rpc\Internet /v PortsInternetAvailable /t REG_SZ /d Y'
+        cmd 'reg add HKLM\Software\Microsoft\Rpc\Internet /v UseInternetPorts /t REG_SZ /d Y'",
+    );
+    say("windows with RPC's own ports", &host);
+    let _ = host.sh("touch /etc/fakehost/powershell");
+    say("windows behind PowerShell", &host);
+    insta::assert_snapshot!(all);
+}
+
 #[test]
 fn plans_come_from_what_is_set_there() {
     privileged!();

@@ -191,7 +191,8 @@ fn opened(ruleset: &Ruleset, host: &Host, direction: Direction, protocol: Protoc
         let sure = outcome.surely_passed();
         let depends = outcome.passed.intersection(&outcome.blocked).minus(&outcome.opaque);
         result.kept_out |= &outcome.blocked.ports();
-        let rules = outcome.decisions.iter().filter(|one| one.accepts && one.place.rule.is_some());
+        let rules = outcome.decisions.iter();
+        let rules = rules.filter(|one| one.accepts && ruleset.is_about_ports(one.place));
         let rules = rules.map(|one| (one.place, one.about.ports()));
         for (place, ports) in rules.filter(|(_, ports)| ports.len() <= MOST) {
             for &range in ports.ranges() {
@@ -251,8 +252,10 @@ fn compare(host: &Host, protocol: Protocol, inwards: &Opened) -> Comparison {
             wide.insert_range(span);
         }
     }
-    if let Some(passive) = host.passive.as_deref().filter(|_| protocol == Protocol::Tcp) {
-        wide -= &(passive - used);
+    // Opened for something else that is known.
+    let known = [&host.passive, &host.rpc].into_iter().filter_map(Option::as_deref);
+    for ports in known.filter(|_| protocol == Protocol::Tcp) {
+        wide -= &(ports - used);
     }
     let missing = used - &wide;
     // Reserved ports lie inside the range and are nobody's: opening them is no waste.

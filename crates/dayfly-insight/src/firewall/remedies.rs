@@ -103,6 +103,12 @@ impl Advice<'_> {
 
     fn flow(&mut self, flow: &Flow) {
         let name = flow.kind.name();
+        if let Some(place) = flow.place.filter(|&place| self.ruleset.translates(place)) {
+            let action =
+                format!("take these ports out of the rule: {}", self.ruleset.name_of(place));
+            self.offer(action, format!("what is sent to a port of {name} comes to that port"));
+            return;
+        }
         if flow.verdict == FlowVerdict::Unknown {
             let rule = flow.rule.as_deref().unwrap_or("the ruleset");
             let action = format!("look at this rule: {rule}");
@@ -158,6 +164,23 @@ impl Advice<'_> {
         }
     }
 
+    fn dialect(&self) -> Option<Dialect> {
+        self.ruleset.chains.first().map(|chain| chain.dialect)
+    }
+
+    /// The one span of a set that the range can be set to.
+    fn single_span(&self, ports: &PortSet) -> Option<PortRange> {
+        let fewest = match self.dialect() {
+            // Windows takes no fewer (KB 929851).
+            Some(Dialect::Windows) => 255,
+            // These are soon used up.
+            _ => 16,
+        };
+        let mut spans = ports.ranges().filter(|span| span.len() >= fewest);
+        let first = spans.next()?;
+        (spans.next().is_none() && first.low().number() >= 1024).then_some(first)
+    }
+
     /// Move the range to where the firewall is open.
     fn range(&mut self, flow: &Flow) {
         if flow.kind.is_server() {
@@ -165,7 +188,7 @@ impl Advice<'_> {
         }
         let compared = self.check.compared.iter().find(|one| one.protocol == flow.protocol);
         let Some(compared) = compared.filter(|one| one.relation.is_wrong()) else { return };
-        let Some(open) = single_span(&compared.opened) else { return };
+        let Some(open) = self.single_span(&compared.opened) else { return };
         self.offer(
             self.set(open),
             format!(
@@ -179,7 +202,9 @@ impl Advice<'_> {
     /// The command that moves the range, on the system that has such a firewall.
     fn set(&self, range: PortRange) -> Command {
         let plan = |system| Command::here(format!("dayfly plan --system {system} {range}"));
-        match self.ruleset.chains.first().map(|chain| chain.dialect) {
+        match self.dialect() {
+            // dayfly goes there, and knows what it finds.
+            _ if self.shell.is_remote() => self.shell.dayfly(&format!("set {range}")),
             Some(Dialect::Pf | Dialect::Ipfw) => plan("freebsd"),
             Some(Dialect::Windows) => plan("windows"),
             _ => self.shell.dayfly(&format!("set {range}")),
@@ -262,7 +287,9 @@ impl Advice<'_> {
                 }
             }
         }
-        if let Some(open) = single_span(opened).filter(|_| compared.relation != Relation::Wider) {
+        if let Some(open) =
+            self.single_span(opened).filter(|_| compared.relation != Relation::Wider)
+        {
             self.offer(
                 self.set(open),
                 format!("automatic ports come from the {} ports that are open", open.len()),
@@ -294,25 +321,21 @@ impl Advice<'_> {
     }
 }
 
-/// The command that opens ports in a chain. Where the chain's place is not known to a command, the line
-/// for a file, or what that host's shell runs.
-pub(super) fn opened(chain: &Chain, opening: Opening, shell: &Shell) -> Option<Command> {
+/// What opens ports in a chain: a command, or a line for the firewall's file.
+pub(super) fn opened(chain: &Chain, opening: Opening, shell: &Shell) -> Option<Action> {
     if let Some(commands) = place::insert(chain, &opening, true) {
-        return Some(shell.commands(&commands));
+        return Some(shell.commands(&commands).into());
     }
     let text = emit(chain.dialect, &Wish { openings: vec![opening], ..Wish::default() }).ok()?;
-    Some(Command::here(text.lines().collect::<Vec<_>>().join("; ")))
+    let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    Some(match chain.dialect {
+        Dialect::Pf => format!("in pf.conf: {}", lines.join("; ")).into(),
+        // Its owner's own machine knows the way.
+        Dialect::Aws => Command::here(lines.join(" && ")).into(),
+        _ => shell.commands(&lines).into(),
+    })
 }
 
 fn unprivileged() -> PortSet {
     PortRange::new(1024, u16::MAX).map_or(PortSet::EMPTY, PortSet::from)
-}
-
-/// The one span of a set that a range can be set to.
-fn single_span(ports: &PortSet) -> Option<PortRange> {
-    /// Fewer ports than this are soon used up.
-    const FEWEST: u32 = 16;
-    let mut spans = ports.ranges().filter(|span| span.len() >= FEWEST);
-    let first = spans.next()?;
-    (spans.next().is_none() && first.low().number() >= 1024).then_some(first)
 }

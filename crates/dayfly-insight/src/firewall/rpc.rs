@@ -15,7 +15,7 @@ use super::model::{Chain, Family, Ruleset};
 use super::remedies::opened;
 use super::writers::Opening;
 use crate::rpc::{PORTMAPPER, Pin, Program, low_ports};
-use crate::why::{Action, Command, Remedy, Shell};
+use crate::why::{Action, Remedy, Shell};
 
 /// A program and its ports.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -161,15 +161,10 @@ fn mapper() -> PortSet {
     PortSet::from_iter([Port::new(135)])
 }
 
-/// The services of MS-RPC: the endpoint mapper, and the ports that it sends clients to. `listed`
-/// are the ports that the registry names; without such a list they are the system's automatic ones.
+/// The services of MS-RPC: the endpoint mapper, and the ports that it sends clients to, which are the
+/// system's automatic ones where the registry lists none.
 #[must_use]
-pub fn windows_services(
-    ruleset: &Ruleset,
-    host: &Host,
-    listed: Option<&PortSet>,
-    listeners: &[Listener],
-) -> Vec<Service> {
+pub fn windows_services(ruleset: &Ruleset, host: &Host, listeners: &[Listener]) -> Vec<Service> {
     let family = host.families.first().copied().unwrap_or(Family::Ipv4);
     let one = |name: &str, ports: &PortSet, placed| {
         let listens = |one: &Listener| {
@@ -187,7 +182,7 @@ pub fn windows_services(
             flow,
         }
     };
-    let (ports, how) = match listed {
+    let (ports, how) = match host.rpc.as_deref() {
         Some(ports) => (ports, Placed::Fixed),
         None => (&*host.tcp, Placed::Automatic),
     };
@@ -224,6 +219,11 @@ pub fn remedies(ruleset: &Ruleset, services: &[Service], shell: &Shell) -> Vec<R
         let chain = service.flow.place.and_then(|place| ruleset.chains.get(place.chain));
         let open = |ports: &PortSet| open(service, ports, chain?, shell);
         let name = service.title();
+        if let Some(place) = service.flow.place.filter(|&place| ruleset.translates(place)) {
+            let action = format!("take this port out of the rule: {}", ruleset.name_of(place));
+            offer(action.into(), format!("clients reach {name}"));
+            continue;
+        }
         match (service.placed, service.pin) {
             _ if service.number.is_none() => {
                 let rule = "netsh advfirewall firewall add rule name=\"RPC endpoints\" dir=in \
@@ -233,7 +233,7 @@ pub fn remedies(ruleset: &Ruleset, services: &[Service], shell: &Shell) -> Vec<R
             }
             (Placed::Fixed, _) => {
                 if let Some(rule) = open(&service.flow.wanted) {
-                    offer(rule.into(), format!("clients reach {name}"));
+                    offer(rule, format!("clients reach {name}"));
                 }
             }
             (_, Some(pin)) => {
@@ -241,7 +241,7 @@ pub fn remedies(ruleset: &Ruleset, services: &[Service], shell: &Shell) -> Vec<R
                 let effect = format!("{name} has port {port} each time, which a rule can open");
                 offer(pin.how.into(), effect);
                 if let Some(rule) = open(&PortSet::from_iter([Port::new(port)])) {
-                    offer(rule.into(), format!("clients reach {name} when it has port {port}"));
+                    offer(rule, format!("clients reach {name} when it has port {port}"));
                 }
             }
             (_, None) => offer(
@@ -254,7 +254,7 @@ pub fn remedies(ruleset: &Ruleset, services: &[Service], shell: &Shell) -> Vec<R
 }
 
 /// The command that lets clients in.
-fn open(service: &Service, ports: &PortSet, chain: &Chain, shell: &Shell) -> Option<Command> {
+fn open(service: &Service, ports: &PortSet, chain: &Chain, shell: &Shell) -> Option<Action> {
     let opening = Opening {
         protocol: service.flow.protocol,
         source_ports: None,
@@ -287,6 +287,7 @@ mod tests {
             tcp: Box::new(used.clone()),
             udp: Box::new(used),
             passive: None,
+            rpc: None,
         }
     }
 
@@ -372,8 +373,8 @@ mod tests {
     #[test]
     fn windows_has_a_mapper_and_a_range() {
         let ruleset = rules(&accepting(r#"{"set":[135,{"range":[5000,5050]}]}"#));
-        let listed: PortSet = "5000-5100".parse().unwrap();
-        let rows = windows_services(&ruleset, &host(&Family::ALL), Some(&listed), &[]);
+        let listed = Some(Box::new("5000-5100".parse().unwrap()));
+        let rows = windows_services(&ruleset, &Host { rpc: listed, ..host(&Family::ALL) }, &[]);
         assert_eq!(
             told(&rows),
             [
@@ -388,7 +389,7 @@ mod tests {
                 .as_str()
                 .contains("localport=RPC")
         );
-        let rows = windows_services(&ruleset, &host(&Family::ALL), None, &[]);
+        let rows = windows_services(&ruleset, &host(&Family::ALL), &[]);
         assert_eq!(told(&rows)[1], "RPC endpoints tcp 40000-40999 any automatic gone blocked");
     }
 }

@@ -36,6 +36,12 @@ impl Shell {
         Shell { program: program.to_owned(), place, ..self }
     }
 
+    /// Whether it is another host's.
+    #[must_use]
+    pub const fn is_remote(&self) -> bool {
+        self.quoted
+    }
+
     /// A command of dayfly itself.
     #[must_use]
     pub fn dayfly(&self, words: &str) -> Command {

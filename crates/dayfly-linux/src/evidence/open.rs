@@ -38,6 +38,7 @@ pub(super) fn opened(settings: &Settings, servers: &[ServerConfig], shell: &Shel
         tcp: Box::new(settings.usable(Protocol::Tcp)),
         udp: Box::new(settings.usable(Protocol::Udp)),
         passive: (!passive.is_empty()).then(|| Box::new(passive)),
+        rpc: None,
     };
     let mut checked = check(&rules, &host, &[], &[]);
     let to_all = to_all(&checked);

@@ -302,6 +302,7 @@ fn host(args: &CheckArgs, [tcp, udp]: [Box<PortSet>; 2]) -> Host {
         tcp,
         udp,
         passive: args.passive.clone(),
+        rpc: None,
     }
 }
 
@@ -321,7 +322,10 @@ fn judge(
     shell: &Shell,
     asked: Asked<'_>,
 ) -> Checked {
-    let Asked { ruleset, host, range, listeners, rpc } = asked;
+    let Asked { ruleset, mut host, range, listeners, rpc } = asked;
+    if let Rpc::Windows(listed) = &rpc {
+        host.rpc.clone_from(listed);
+    }
     let kinds = if args.flow.is_empty() { FlowKind::ALL.to_vec() } else { args.flow.clone() };
     // Whoever names a flow wants it. An FTP server is seen by its listener; TFTP is seen by nothing.
     let serves_ftp = host.passive.is_some()
@@ -340,7 +344,7 @@ fn judge(
     let mut remedies = remedies(ruleset, &host, &check, &wanted, shell);
     let rpc = match rpc {
         Rpc::Sun(programs) => rpc::services(ruleset, &host, &programs, listeners),
-        Rpc::Windows(listed) => rpc::windows_services(ruleset, &host, listed.as_deref(), listeners),
+        Rpc::Windows(_) => rpc::windows_services(ruleset, &host, listeners),
     };
     remedies.extend(rpc::remedies(ruleset, &rpc, shell));
     Checked {

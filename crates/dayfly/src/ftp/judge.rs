@@ -89,6 +89,7 @@ impl Judge {
             tcp: Box::new(if listens && self.side == Side::Client { port.clone() } else { usable }),
             udp: Box::new(PortSet::EMPTY),
             passive: Some(Box::new(port)),
+            rpc: None,
         };
         let flows = assess(&self.ruleset, &host, kind);
         flows.into_iter().find(|flow| flow.protocol == Protocol::Tcp)

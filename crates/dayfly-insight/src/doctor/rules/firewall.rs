@@ -103,6 +103,7 @@ mod tests {
             tcp: Box::new(used.clone()),
             udp: Box::new(used),
             passive: None,
+            rpc: None,
         };
         let rules =
             format!("*filter\n:INPUT DROP\n-A INPUT -p tcp --dport {open} -j ACCEPT\nCOMMIT\n");

@@ -5,7 +5,7 @@ use dayfly_ports::PortSet;
 use super::talk::{Leg, Talk, widest};
 use super::{Aside, Asked, Flow, FlowVerdict, Part, Stopped};
 use crate::firewall::matching::condition;
-use crate::firewall::model::{RulePlace, State, Verdict};
+use crate::firewall::model::State;
 use crate::firewall::outcome::Decision;
 use crate::firewall::packet::Direction;
 use crate::firewall::region::Region;
@@ -55,7 +55,7 @@ impl Asked<'_> {
             carries_data: part.carries_data,
         });
         let rule = decided.map(|decision| self.ruleset.name_of(decision.place));
-        let translates = decided.is_some_and(|decision| self.translates(decision.place));
+        let translates = decided.is_some_and(|decision| self.ruleset.translates(decision.place));
         let why = sentence(part, verdict, &ports, rule.as_deref(), aside, translates);
         Flow {
             kind: self.kind,
@@ -71,13 +71,6 @@ impl Asked<'_> {
             works_with: Box::new(ports),
             wanted: Box::new(part.locals.clone()),
         }
-    }
-
-    /// Whether that rule sends packets elsewhere.
-    fn translates(&self, place: RulePlace) -> bool {
-        let chain = self.ruleset.chains.get(place.chain);
-        let rule = chain.zip(place.rule).and_then(|(chain, rule)| chain.rules.get(rule));
-        rule.is_some_and(|rule| matches!(rule.verdict, Verdict::Translate(_)))
     }
 
     /// On what else it depends, in words.

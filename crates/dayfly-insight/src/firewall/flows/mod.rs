@@ -82,6 +82,8 @@ pub struct Host {
     /// The ports that an FTP server here opens for passive transfers, if it is told; else those of
     /// TCP.
     pub passive: Option<Box<PortSet>>,
+    /// The ports that Windows' registry lists for MS-RPC; none where it lists none, and elsewhere.
+    pub rpc: Option<Box<PortSet>>,
 }
 
 impl Host {

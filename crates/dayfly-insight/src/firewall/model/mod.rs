@@ -329,6 +329,28 @@ impl Ruleset {
         }));
     }
 
+    /// Whether that rule sends packets to another port or host.
+    #[must_use]
+    pub fn translates(&self, place: RulePlace) -> bool {
+        let rule = |index: usize| self.chains.get(place.chain)?.rules.get(index);
+        place.rule.and_then(rule).is_some_and(|rule| matches!(rule.verdict, Verdict::Translate(_)))
+    }
+
+    /// Whether an acceptance there is about ports: not a policy, not trust in an address or an
+    /// interface. A chain that others jump to may have been chosen by a port.
+    pub(super) fn is_about_ports(&self, place: RulePlace) -> bool {
+        let Some(chain) = self.chains.get(place.chain) else { return false };
+        let Some(rule) = place.rule.and_then(|index| chain.rules.get(index)) else { return false };
+        let is_port = |test: &Test| matches!(test, Test::DestinationPort(_));
+        let asks = |condition: &Condition| match condition {
+            Condition::Is(test) | Condition::Not(test) => is_port(test),
+            Condition::Any { groups, .. } => groups.iter().any(|group| group.iter().any(is_port)),
+        };
+        chain.base.is_none()
+            || matches!(rule.verdict, Verdict::Map(_))
+            || rule.conditions.iter().chain(&rule.late).any(asks)
+    }
+
     /// A rule, or a chain's policy, as a sentence can name it.
     #[must_use]
     pub fn name_of(&self, place: RulePlace) -> String {
