@@ -42,6 +42,17 @@ pub struct DestinationKey {
 }
 
 impl DestinationKey {
+    /// The row that TCP connections from `source` to `destination` count under.
+    #[must_use]
+    pub fn tcp(source: IpAddr, destination: SocketAddr) -> Self {
+        DestinationKey {
+            protocol: Protocol::Tcp,
+            source: source.to_canonical(),
+            destination: destination.ip().to_canonical(),
+            port: destination.port().into(),
+        }
+    }
+
     /// The peer's address and port.
     #[must_use]
     pub fn remote(&self) -> SocketAddr {

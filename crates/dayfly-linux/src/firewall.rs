@@ -198,9 +198,10 @@ pub fn listeners(settings: &Settings) -> Result<(Vec<Listener>, Vec<Degradation>
             seen.receiving.push(*socket);
         }
     };
-    let (seen, degraded) = sweep(settings, Seen::default, add)?;
-    let inodes = seen.receiving.iter().map(|socket| socket.inode);
-    let owners = owners::find(inodes.chain(seen.talking.iter().copied()));
+    let (seen, mut degraded) = sweep(settings, Seen::default, add)?;
+    let receiving = || seen.receiving.iter().map(|socket| socket.inode);
+    let owners = owners::find(receiving().chain(seen.talking.iter().copied()));
+    degraded.extend(owners.unowned(receiving()));
     let transferring: BTreeSet<u32> =
         seen.talking.iter().filter_map(|&inode| owners.of(inode)).map(|owner| owner.pid).collect();
     let mut listeners: Vec<Listener> = seen
@@ -218,10 +219,7 @@ pub fn listeners(settings: &Settings) -> Result<(Vec<Listener>, Vec<Degradation>
             Listener {
                 protocol: socket.tuple.protocol,
                 address: SocketAddr::new(socket.tuple.local_address, port),
-                owner: owner.map(|owner| {
-                    let unit = owner.unit.as_deref().map(|unit| format!(", {unit}"));
-                    format!("{} (pid {}{})", owner.name, owner.pid, unit.unwrap_or_default())
-                }),
+                owner: owner.map(ToString::to_string),
                 transient,
             }
         })

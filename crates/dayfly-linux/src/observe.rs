@@ -61,6 +61,14 @@ pub enum Degradation {
         /// How many.
         sockets: u64,
     },
+    /// Sockets that some process holds, and nobody can say which.
+    Unowned {
+        /// How many.
+        sockets: usize,
+        /// Processes that may not be looked into. If there are none, no process of this `/proc`
+        /// holds the sockets.
+        hidden: u32,
+    },
     /// The kernel could not be asked about single ports.
     NotProbed {
         /// What stood in the way.

@@ -7,6 +7,7 @@ use std::net::{TcpListener, UdpSocket};
 use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
 
+use dayfly_linux::observe::Degradation;
 use dayfly_linux::owners::find;
 use dayfly_testkit::{needs, privileged};
 
@@ -85,6 +86,10 @@ fn unprivileged_part() {
     let inode = inode.to_str().unwrap().parse().unwrap();
     let owners = find([inode]);
     assert_eq!(owners.of(inode), None);
-    assert!(owners.hidden() > 0);
+    let unowned = owners.unowned([inode, 0]);
+    assert!(
+        matches!(unowned, Some(Degradation::Unowned { sockets: 1, hidden: 1.. })),
+        "{unowned:?}"
+    );
     println!("hidden as it should be");
 }

@@ -84,6 +84,10 @@ pub(crate) fn processes(number: u64) -> String {
     format!("{number} process{}", if number == 1 { "" } else { "es" })
 }
 
+const fn plural(number: u64) -> &'static str {
+    if number == 1 { "" } else { "s" }
+}
+
 /// What a search for all namespaces could not see.
 pub(crate) fn notes_of(survey: &Survey) -> Vec<Note> {
     let mut notes: Vec<Note> = survey
@@ -127,6 +131,26 @@ pub(crate) fn note(degradation: &Degradation) -> Note {
             "they are in a state or of a family that this version does not know".to_owned(),
             String::new(),
         ),
+        Degradation::Unowned { sockets, hidden } => {
+            let sockets = format!("who owns {sockets} socket{}", plural(*sockets as u64));
+            match hidden {
+                0 => (
+                    sockets,
+                    "no process that this /proc shows does: one of another pid namespace, or the \
+                     kernel itself"
+                        .to_owned(),
+                    String::new(),
+                ),
+                hidden => (
+                    sockets,
+                    format!(
+                        "{} of other users may only be looked into with CAP_SYS_PTRACE",
+                        processes((*hidden).into())
+                    ),
+                    with_sudo(),
+                ),
+            }
+        }
         Degradation::NoRoute { destination, error } => (
             format!("the way to {destination}"),
             format!("the kernel gives it no source address: {error}"),

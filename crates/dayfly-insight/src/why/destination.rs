@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use dayfly_ports::{Port, PortSet, Protocol};
+use dayfly_ports::{Port, PortSet};
 
 use super::remedy::{self, Remedy, Useless};
 use super::{Holder, HolderKind, Shell};
@@ -300,23 +300,9 @@ impl DestinationVerdict {
     }
 }
 
-/// The key of a plain connection.
-impl DestinationKey {
-    /// The row that TCP connections from `source` to `destination` count under.
-    #[must_use]
-    pub fn tcp(source: IpAddr, destination: std::net::SocketAddr) -> Self {
-        DestinationKey {
-            protocol: Protocol::Tcp,
-            source: source.to_canonical(),
-            destination: destination.ip().to_canonical(),
-            port: destination.port().into(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use dayfly_ports::{PortRange, Tuple};
+    use dayfly_ports::{PortRange, Protocol, Tuple};
     use proptest::prelude::*;
 
     use super::*;

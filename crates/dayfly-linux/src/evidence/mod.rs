@@ -110,12 +110,14 @@ pub fn of_namespace(look: &Look) -> Result<(NamespaceEvidence, Vec<Degradation>)
     let is_rpcbind = |socket: &Socket| socket.tuple.local_port.number() == rpc::RPCBIND;
     let has_rpcbind = seen.listeners.iter().any(is_rpcbind);
     let opened = open::opened(&settings, &servers, &look.shell);
+    let (listeners, unowned) = named(&seen.listeners);
+    degraded.extend(unowned);
     let evidence = NamespaceEvidence {
         name: look.name.clone(),
         shell: look.shell.clone(),
         is_host: look.is_host,
         headroom,
-        listeners: named(&seen.listeners),
+        listeners,
         stuck_time_wait,
         time_wait_overflow: counters::time_wait_overflow(),
         conntrack: conntrack::read(failed_before),
@@ -158,21 +160,20 @@ fn add_overdue(overdue: &mut Vec<Socket>, socket: &Socket) {
     }
 }
 
-/// The listeners with their owners, one pass over `/proc` for all of them.
-fn named(listeners: &[Socket]) -> Vec<Listening> {
-    let owners = owners::find(listeners.iter().map(|socket| socket.inode));
+/// The listeners with their owners, one pass over `/proc` for all of them; and what that could not
+/// see.
+fn named(listeners: &[Socket]) -> (Vec<Listening>, Option<Degradation>) {
+    let inodes = || listeners.iter().map(|socket| socket.inode);
+    let owners = owners::find(inodes());
     let mut named: Vec<Listening> = listeners
         .iter()
         .map(|socket| Listening {
             protocol: socket.tuple.protocol,
             address: SocketAddr::new(socket.tuple.local_address, socket.tuple.local_port.number()),
-            owner: owners.of(socket.inode).map(|owner| {
-                let unit = owner.unit.as_deref().map(|unit| format!(", {unit}"));
-                format!("{} (pid {}{})", owner.name, owner.pid, unit.unwrap_or_default())
-            }),
+            owner: owners.of(socket.inode).map(ToString::to_string),
         })
         .collect();
     named.sort_by_key(|listening| (listening.address.port(), listening.address.ip()));
     named.dedup();
-    named
+    (named, owners.unowned(inodes()))
 }

@@ -12,9 +12,12 @@ mod cgroup;
 mod procfs;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use crate::observe::Degradation;
 
 pub use cgroup::{container_of, unit_of};
 pub use procfs::{command_line, socket_inode, user_name};
@@ -50,10 +53,23 @@ impl Owner {
     }
 }
 
+impl fmt::Display for Owner {
+    /// `nginx (pid 71, nginx.service)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (pid {}", self.name, self.pid)?;
+        if let Some(unit) = &self.unit {
+            write!(f, ", {unit}")?;
+        }
+        f.write_str(")")
+    }
+}
+
 /// What [`find`] found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Owners {
     by_inode: BTreeMap<u32, Owner>,
+    /// How many processes could not be looked into although sockets were still missing: those of
+    /// other users, without `CAP_SYS_PTRACE` (`ptrace(2)`, access mode checking).
     hidden: u32,
 }
 
@@ -64,11 +80,12 @@ impl Owners {
         self.by_inode.get(&inode)
     }
 
-    /// How many processes could not be looked into although sockets were still missing: those of
-    /// other users, without `CAP_SYS_PTRACE` (`ptrace(2)`, access mode checking).
+    /// What could not be said of the sockets with these inodes; none if each has an owner.
     #[must_use]
-    pub const fn hidden(&self) -> u32 {
-        self.hidden
+    pub fn unowned(&self, inodes: impl IntoIterator<Item = u32>) -> Option<Degradation> {
+        let is_missing = |inode: &u32| *inode != 0 && !self.by_inode.contains_key(inode);
+        let sockets = inodes.into_iter().filter(is_missing).count();
+        (sockets > 0).then_some(Degradation::Unowned { sockets, hidden: self.hidden })
     }
 }
 

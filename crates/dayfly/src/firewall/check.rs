@@ -247,13 +247,6 @@ fn seen() -> Result<Seen, Failure> {
     let (listeners, degraded) =
         live::listeners(&settings).map_err(|error| place::impossible(&error))?;
     let mut degraded: Vec<Note> = degraded.iter().map(place::note).collect();
-    if listeners.iter().any(|one| one.owner.is_none()) {
-        degraded.push(Note {
-            what: "who holds some of the listeners".to_owned(),
-            why: "other users' processes may only be looked into with CAP_SYS_PTRACE".to_owned(),
-            fix: with_sudo(),
-        });
-    }
     let rpcbind = listeners.iter().any(|one| one.address.port() == RPCBIND);
     let programs = if rpcbind { evidence::rpc_programs() } else { Ok(Vec::new()) };
     let programs = programs.unwrap_or_else(|why| {

@@ -6,8 +6,7 @@ use dayfly_linux::owners::{self, Owner};
 use dayfly_linux::probe::ProbeError;
 use dayfly_ports::Port;
 
-use crate::place::{Note, processes};
-use crate::privilege::with_sudo;
+use crate::place::{Note, note};
 
 /// The answer to one question.
 pub(crate) struct Report {
@@ -80,28 +79,6 @@ pub(crate) fn with_owners(holders: &[Holder]) -> (Vec<HeldBy>, Vec<Note>) {
         .iter()
         .map(|&holder| HeldBy { holder, owner: found.of(holder.socket.inode).cloned() })
         .collect();
-    let missing = named.iter().filter(|held| held.owner.is_none() && held.holder.socket.inode != 0);
-    let missing = missing.count();
-    let mut notes = Vec::new();
-    if missing > 0 {
-        let sockets = if missing == 1 { "socket" } else { "sockets" };
-        let (why, fix) = if found.hidden() > 0 {
-            (
-                format!(
-                    "{} of other users may only be looked into with CAP_SYS_PTRACE",
-                    processes(found.hidden().into())
-                ),
-                with_sudo(),
-            )
-        } else {
-            (
-                "no process that this /proc shows holds it: another pid namespace does, or the \
-                 kernel itself"
-                    .to_owned(),
-                String::new(),
-            )
-        };
-        notes.push(Note { what: format!("who owns {missing} {sockets}"), why, fix });
-    }
-    (named, notes)
+    let unowned = found.unowned(holders.iter().map(|holder| holder.socket.inode));
+    (named, unowned.iter().map(note).collect())
 }
