@@ -7,13 +7,12 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::chown;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use dayfly_lab::scenario::Scenario;
 use dayfly_lab::simulate::{Outcome, Simulation};
-use dayfly_testkit::{Namespace, Server, SocketOptions, needs, privileged};
+use dayfly_testkit::{Folder, Namespace, Server, SocketOptions, command, needs, privileged};
 
 const TCP: SocketOptions = SocketOptions::tcp();
 
@@ -26,7 +25,7 @@ fn simulated(text: &str) -> Outcome {
 struct Ftp {
     namespace: Namespace,
     server: Child,
-    folder: PathBuf,
+    _folder: Folder,
 }
 
 /// Uploads small files in one session until one fails: prints its number and the error's name.
@@ -48,29 +47,28 @@ else:
 "#;
 
 impl Ftp {
-    fn start(name: &str, range: &str) -> Ftp {
+    fn start(range: &str) -> Ftp {
         let namespace = Namespace::new();
         namespace.sysctl("net.ipv4.ip_local_port_range", range);
         namespace.sysctl("net.ipv4.tcp_tw_reuse", "0");
-        let folder = std::env::temp_dir().join(format!("dayfly-{name}-{}", std::process::id()));
-        let place = folder.join("in");
-        fs::create_dir_all(&place).unwrap();
-        let owner =
-            String::from_utf8(Command::new("id").args(["-u", "ftp"]).output().unwrap().stdout);
+        let folder = Folder::new();
+        let place = folder.path().join("in");
+        fs::create_dir(&place).unwrap();
+        fs::create_dir(folder.path().join("empty")).unwrap();
+        let owner = String::from_utf8(command("id").args(["-u", "ftp"]).output().unwrap().stdout);
         chown(&place, owner.unwrap().trim().parse().ok(), None).unwrap();
-        let configuration = folder.join("vsftpd.conf");
+        let configuration = folder.path().join("vsftpd.conf");
         let text = format!(
             "listen=YES\nbackground=NO\nanonymous_enable=YES\nwrite_enable=YES\n\
-             anon_upload_enable=YES\nanon_root={}\nseccomp_sandbox=NO\nisolate_network=NO\n\
-             secure_chroot_dir=/run/vsftpd/empty\npasv_min_port=2100\npasv_max_port=2100\n\
+             anon_upload_enable=YES\nanon_root={0}\nseccomp_sandbox=NO\nisolate_network=NO\n\
+             secure_chroot_dir={0}/empty\npasv_min_port=2100\npasv_max_port=2100\n\
              connect_from_port_20=YES\n",
-            folder.display()
+            folder.path().display()
         );
         fs::write(&configuration, text).unwrap();
-        fs::create_dir_all("/run/vsftpd/empty").unwrap();
         let mut command = namespace.command("vsftpd");
         let server = command.arg(&configuration).stdin(Stdio::null()).spawn().unwrap();
-        let ftp = Ftp { namespace, server, folder };
+        let ftp = Ftp { namespace, server, _folder: folder };
         let begun = Instant::now();
         while ftp.namespace.run(|| TCP.connect(SocketAddr::from(([127, 0, 0, 1], 21))).is_err()) {
             assert!(begun.elapsed() < Duration::from_secs(30), "vsftpd does not listen");
@@ -95,7 +93,6 @@ impl Drop for Ftp {
     fn drop(&mut self) {
         let _ = self.server.kill();
         let _ = self.server.wait();
-        let _ = fs::remove_dir_all(&self.folder);
     }
 }
 
@@ -118,7 +115,7 @@ fn small_files_exhaust_a_hundred_ports_at_the_same_file() {
     needs!("vsftpd", "vsftpd");
     needs!("python3", "python3");
     for mode in ["passive", "active"] {
-        let ftp = Ftp::start(mode, "40000 40099");
+        let ftp = Ftp::start("40000 40099");
         let (file, error) = ftp.upload(mode, 150);
         let expected = model(mode);
         assert_eq!(error, expected.1, "{mode}");

@@ -5,11 +5,11 @@
 use std::io::Read;
 use std::net::{TcpListener, UdpSocket};
 use std::os::fd::AsFd;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use dayfly_linux::observe::Degradation;
 use dayfly_linux::owners::find;
-use dayfly_testkit::{needs, privileged};
+use dayfly_testkit::{Folder, command, needs, privileged};
 
 fn inode(socket: impl AsFd) -> u32 {
     rustix::fs::fstat(socket).unwrap().st_ino.try_into().unwrap()
@@ -39,7 +39,7 @@ fn a_process_in_another_pid_and_network_namespace_is_found() {
         s = socket.socket(); s.bind(('', 4711)); s.listen()\n\
         print(os.fstat(s.fileno()).st_ino, flush=True)\n\
         sys.stdin.read()";
-    let mut child = Command::new("unshare")
+    let mut child = command("unshare")
         .args(["--pid", "--fork", "--net", "python3", "-c", script])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -68,9 +68,13 @@ fn what_may_not_be_looked_into_is_counted() {
     privileged!();
     needs!("setpriv", "util-linux");
     let held = TcpListener::bind("127.0.0.1:0").unwrap();
-    let output = Command::new("setpriv")
+    // The same program again, from where everybody may run it.
+    let this = std::env::current_exe().unwrap();
+    let folder = Folder::new();
+    folder.bring([&this]);
+    let output = command("setpriv")
         .args(["--reuid=65534", "--clear-groups", "--inh-caps=-all", "--"])
-        .arg(std::env::current_exe().unwrap())
+        .arg(folder.path().join(this.file_name().unwrap()))
         .args(["--exact", "unprivileged_part", "--nocapture"])
         .env("DAYFLY_HIDDEN_INODE", inode(&held).to_string())
         .output()

@@ -7,7 +7,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use dayfly_linux::probe::{Family, PortVerdict, Probe, ProbeErrorKind};
 use dayfly_ports::{Port, PortRange, PortSet};
-use dayfly_testkit::{Namespace, Server, Socket, SocketOptions, drain, mapped, needs, privileged};
+use dayfly_testkit::{
+    Folder, Namespace, Server, Socket, SocketOptions, command, drain, mapped, needs, privileged,
+};
 
 const LOW: u16 = 40000;
 const HIGH: u16 = 40039;
@@ -237,10 +239,13 @@ fn what_cannot_be_answered_is_said_in_a_sentence() {
 fn without_the_capability_the_error_says_what_is_missing() {
     privileged!();
     needs!("setpriv", "util-linux");
-    // The same program again, as a user without the capability.
-    let output = std::process::Command::new("setpriv")
+    // The same program again, as a user without the capability, from where everybody may run it.
+    let this = std::env::current_exe().unwrap();
+    let folder = Folder::new();
+    folder.bring([&this]);
+    let output = command("setpriv")
         .args(["--reuid=65534", "--clear-groups", "--inh-caps=-all", "--"])
-        .arg(std::env::current_exe().unwrap())
+        .arg(folder.path().join(this.file_name().unwrap()))
         .args(["--exact", "unprivileged_part", "--nocapture"])
         .env("DAYFLY_UNPRIVILEGED_PART", "1")
         .output()

@@ -9,36 +9,14 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use dayfly_ports::Protocol;
 use dayfly_systems::{Action, Current, Edit, Plan, Request, Reserved, SYSTEMS, When, find};
-use dayfly_testkit::needs;
+use dayfly_testkit::{Folder, command, needs};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
-
-/// A folder that goes away with the value.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("dayfly-{name}-{}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Folder(path)
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // Left behind in the folder for temporary files if it fails: no harm.
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 fn plan(system: &str, range: &str, when: When, current: Option<&Current>) -> Plan {
     let range = Some(range.parse().unwrap());
@@ -91,10 +69,10 @@ fn scripts_are_clean() {
     let scripts = scripts();
     assert!(scripts.len() > 25, "{}", scripts.len());
     for (name, script) in scripts {
-        let output = fed(Command::new("shellcheck").args(["--shell=sh", "-"]), &script);
+        let output = fed(command("shellcheck").args(["--shell=sh", "-"]), &script);
         let said = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success(), "{name}:\n{said}\n{script}");
-        let output = fed(Command::new("sh").arg("-n"), &script);
+        let output = fed(command("sh").arg("-n"), &script);
         assert!(output.status.success(), "{name}");
     }
 }
@@ -121,32 +99,29 @@ echo "$value" > "$state/$name"
 
 struct Host {
     folder: Folder,
+    ndd: String,
 }
 
 impl Host {
-    fn new(name: &str, low: u16, high: u16) -> Self {
-        let folder = Folder::new(name);
-        let ndd = folder.file("ndd");
-        fs::write(&ndd, NDD).unwrap();
-        let made = Command::new("chmod").arg("+x").arg(&ndd).status().unwrap();
-        assert!(made.success());
+    fn new(low: u16, high: u16) -> Self {
+        let folder = Folder::new();
+        let ndd = folder.script("ndd", NDD);
         for protocol in ["tcp", "udp"] {
             fs::write(folder.file(&format!("{protocol}_smallest_anon_port")), format!("{low}\n"))
                 .unwrap();
             fs::write(folder.file(&format!("{protocol}_largest_anon_port")), format!("{high}\n"))
                 .unwrap();
         }
-        Host { folder }
+        Host { folder, ndd }
     }
 
     /// Runs a script in which `ndd` is this host's own.
     fn run(&self, script: &str, word: &str) -> (i32, String) {
-        let ndd = self.folder.file("ndd");
         let script = script
-            .replace("/usr/sbin/ndd", ndd.to_str().unwrap())
+            .replace("/usr/sbin/ndd", &self.ndd)
             .replace("nawk", "awk")
-            .replace("/etc/init.d", self.folder.0.to_str().unwrap());
-        let output = fed(Command::new("sh").args(["-s", word]), &script);
+            .replace("/etc/init.d", self.folder.path().to_str().unwrap());
+        let output = fed(command("sh").args(["-s", word]), &script);
         let said =
             String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
         (output.status.code().unwrap(), said)
@@ -161,7 +136,7 @@ impl Host {
     }
 
     fn crossed(&self) -> bool {
-        self.folder.file("crossed").exists()
+        self.folder.path().join("crossed").exists()
     }
 }
 
@@ -177,7 +152,7 @@ const MOVES: [(u16, u16, &str); 5] = [
 #[test]
 fn boot_scripts_order_their_writes() {
     for (low, high, range) in MOVES {
-        let host = Host::new(&format!("boot-{low}"), low, high);
+        let host = Host::new(low, high);
         let plan = plan("solaris", range, When::Boot, None);
         let Action::Write { content, .. } = &plan.steps[0].action else { panic!("no script") };
         assert_eq!(host.run(content, "start"), (0, String::new()), "{range}");
@@ -194,7 +169,7 @@ fn boot_scripts_order_their_writes() {
 #[test]
 fn plan_scripts_apply_check_and_undo() {
     for (low, high, range) in MOVES {
-        let host = Host::new(&format!("plan-{low}"), low, high);
+        let host = Host::new(low, high);
         let now =
             find("solaris").unwrap().read(&format!("{low}\n{high}\n{low}\n{high}\n")).unwrap();
         for current in [Some(&now), None] {
@@ -214,7 +189,7 @@ fn plan_scripts_apply_check_and_undo() {
 
 #[test]
 fn a_refusal_in_the_middle_is_taken_back() {
-    let host = Host::new("refusal", 32768, 65535);
+    let host = Host::new(32768, 65535);
     let now = find("solaris").unwrap().read("32768\n65535\n32768\n65535\n").unwrap();
     let script = plan("solaris", "49152-61000", When::Runtime, Some(&now)).script();
     // The third of four writes fails: the host has lost this parameter.
@@ -233,7 +208,7 @@ fn same_edit(folder: &Path, edit: &Edit, plan: &Plan, before: &str) {
         .replace(edit.backup, folder.join("backup").to_str().unwrap())
         .replace(edit.path, file.to_str().unwrap());
     let run = |word| {
-        let output = fed(Command::new("sh").args(["-s", word]), &script);
+        let output = fed(command("sh").args(["-s", word]), &script);
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     };
     assert_eq!(run("apply"), (Some(0), String::new()), "{before:?}");
@@ -246,7 +221,7 @@ fn same_edit(folder: &Path, edit: &Edit, plan: &Plan, before: &str) {
 
 #[test]
 fn shell_and_crate_edit_alike() {
-    let folder = Folder::new("edit");
+    let folder = Folder::new();
     let lines = prop::sample::select(vec![
         "",
         "# comment",
@@ -279,7 +254,7 @@ fn shell_and_crate_edit_alike() {
             ..ProptestConfig::default()
         });
         let done = runner.run(&texts, |text| {
-            same_edit(&folder.0, edit, &plan, &text);
+            same_edit(folder.path(), edit, &plan, &text);
             Ok(())
         });
         done.unwrap();

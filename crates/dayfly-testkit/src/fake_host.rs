@@ -8,23 +8,22 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::{self, BufRead, BufReader, Write};
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
-use rustix::process::{Pid, Signal, kill_process};
-
-use crate::Namespace;
+use crate::environment::{command, search_path};
+use crate::processes::end_all_in;
+use crate::{Folder, Namespace};
 
 /// A host that answers ssh at 127.0.0.1 in its own network namespace; gone when dropped.
 #[derive(Debug)]
 pub struct FakeHost {
+    sshd: Child,
     namespace: Namespace,
     /// Keys, and the `ssh` that knows them.
-    folder: PathBuf,
-    sshd: Child,
+    folder: Folder,
 }
 
 /// Which shell a user gets at login.
@@ -56,10 +55,14 @@ fn commands(system: &str) -> &'static [&'static str] {
     }
 }
 
-/// Makes the root, enters it and becomes sshd. Whatever is mounted here goes away with it.
+/// Makes the client's `ssh` and the host's root, enters that and becomes sshd. Whatever is mounted
+/// here goes away with it.
 const PREPARE: &str = r#"
 set -e
 d=$1 system=$2 login=$3 sources=$4; shift 4
+mkdir "$d/bin" "$d/disk"
+printf '#!/bin/sh\nexec /usr/bin/ssh -F %s/config "$@"\n' "$d" > "$d/bin/ssh"
+chmod 755 "$d/bin/ssh"
 mount -t tmpfs tmpfs "$d/disk"
 mkdir "$d/disk/up" "$d/disk/work" "$d/disk/root"
 root=$d/disk/root
@@ -142,16 +145,15 @@ impl FakeHost {
     #[must_use]
     pub fn with_login(system: &str, login: Login) -> FakeHost {
         let namespace = Namespace::new();
-        let folder = std::env::temp_dir().join(namespace.name());
-        fs::create_dir_all(folder.join("disk")).expect("a folder can be made");
+        let folder = Folder::new();
         for key in ["host_key", "user_key"] {
-            let mut command = Command::new("ssh-keygen");
+            let mut command = command("ssh-keygen");
             command.args(["-q", "-t", "ed25519", "-N", "", "-C", "test", "-f"]);
-            succeed(command.arg(folder.join(key)));
+            succeed(command.arg(folder.path().join(key)));
         }
         client(&folder);
         let mut command = namespace.command("unshare");
-        command.args(["--mount", "sh", "-c", PREPARE, "sh"]).arg(&folder).arg(system);
+        command.args(["--mount", "sh", "-c", PREPARE, "sh"]).arg(folder.path()).arg(system);
         command.arg(format!("{login:?}")).arg(concat!(env!("CARGO_MANIFEST_DIR"), "/hosts"));
         if system != "linux" {
             command.args(commands(system)).args(["netstat", "fakehost-boot"]);
@@ -162,7 +164,7 @@ impl FakeHost {
         let mut sshd =
             command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().expect("unshare runs");
         wait_for(&mut sshd);
-        FakeHost { namespace, folder, sshd }
+        FakeHost { sshd, namespace, folder }
     }
 
     /// How to name it: `ssh://root@127.0.0.1`.
@@ -181,15 +183,15 @@ impl FakeHost {
     /// and an `ssh` in `bin` that uses them.
     #[must_use]
     pub fn folder(&self) -> &Path {
-        &self.folder
+        self.folder.path()
     }
 
     /// A command on this machine, in the host's network namespace, whose `ssh` knows the keys.
     #[must_use]
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
-        let mut path = OsString::from(self.folder.join("bin"));
+        let mut path = OsString::from(self.folder.path().join("bin"));
         path.push(":");
-        path.push(std::env::var_os("PATH").unwrap_or_default());
+        path.push(search_path());
         let mut command = self.namespace.command(program);
         command.env("PATH", path);
         command
@@ -247,34 +249,17 @@ impl Drop for FakeHost {
     fn drop(&mut self) {
         // Everything that it mounted goes with its last process: what waits there to take a change
         // back would keep it for as long.
-        let own = files_of(self.sshd.id());
-        let _ = self.sshd.kill();
-        if let Ok(own) = own {
-            for id in processes().filter(|id| files_of(*id).is_ok_and(|files| files == own)) {
-                let id = i32::try_from(id).ok().and_then(Pid::from_raw);
-                // It may be over already.
-                let _ = id.map(|id| kill_process(id, Signal::KILL));
-            }
+        if let Ok(own) = fs::metadata(format!("/proc/{}/ns/mnt", self.sshd.id())) {
+            end_all_in("mnt", &own);
         }
+        let _ = self.sshd.kill();
         let _ = self.sshd.wait();
-        let _ = fs::remove_dir_all(&self.folder);
     }
 }
 
-/// The mount namespace of a process.
-fn files_of(process: u32) -> io::Result<PathBuf> {
-    fs::read_link(format!("/proc/{process}/ns/mnt"))
-}
-
-/// The ids of all processes.
-fn processes() -> impl Iterator<Item = u32> {
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-}
-
-/// An `ssh` that knows the host and the user's key, and nothing of this machine's user.
-fn client(folder: &Path) {
-    let place = folder.display();
+/// What makes `ssh` know the host and the user's key, and nothing of this machine's user.
+fn client(folder: &Folder) {
+    let (folder, place) = (folder.path(), folder.path().display());
     let key = fs::read_to_string(folder.join("host_key.pub")).expect("the key was made");
     fs::write(folder.join("known_hosts"), format!("127.0.0.1 {key}"))
         .expect("a file can be written");
@@ -284,13 +269,6 @@ fn client(folder: &Path) {
          StrictHostKeyChecking yes\n"
     );
     fs::write(folder.join("config"), config).expect("a file can be written");
-    let bin = folder.join("bin");
-    fs::create_dir_all(&bin).expect("a folder can be made");
-    let ssh = bin.join("ssh");
-    let mut file = fs::File::create(&ssh).expect("a file can be written");
-    writeln!(file, "#!/bin/sh\nexec /usr/bin/ssh -F {place}/config \"$@\"")
-        .expect("a file can be written");
-    fs::set_permissions(&ssh, fs::Permissions::from_mode(0o755)).expect("its mode can be changed");
 }
 
 /// Waits until sshd says that it listens, and lets it talk on.

@@ -23,21 +23,24 @@
 //!
 //! Whatever cannot be prepared fails the test at once, so most functions here panic instead of
 //! returning an error; opening a socket returns one, because being refused is what many tests are
-//! about. Everything cleans up after itself: a namespace goes away with its value, also when the
-//! test panics, and sockets are closed with a reset, since an orphan that still waits for a FIN
+//! about. Everything cleans up after itself: a namespace goes away with its value and all processes in
+//! it, also when the test panics, and sockets are closed with a reset, since an orphan that still waits for a FIN
 //! would keep the namespace alive.
 
 #![expect(clippy::expect_used, reason = "what cannot be prepared fails the test at once")]
 
 mod drain;
+mod environment;
 mod fake_host;
 mod finish;
+mod folder;
 mod generate;
 mod limits;
 mod link;
 mod machine;
 mod namespace;
 mod privilege;
+mod processes;
 mod programs;
 mod scenario;
 mod server;
@@ -46,8 +49,10 @@ mod typed;
 mod witness;
 
 pub use drain::{Drained, drain, drain_bind};
+pub use environment::{command, scratch, search_path};
 pub use fake_host::{FakeHost, Login};
 pub use finish::{Finished, finish, wait};
+pub use folder::Folder;
 pub use generate::{Kind, check_many, scenarios};
 pub use limits::raise_open_files;
 pub use machine::Machine;

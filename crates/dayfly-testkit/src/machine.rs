@@ -11,6 +11,8 @@ use std::thread;
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
+use crate::environment;
+
 /// A network, a mount and a process namespace of their own, so that process 1 is in the same
 /// network namespace as everybody and dayfly takes it for the host's. The programs are those of
 /// this system. `/etc/sysctl.d`, `/run`, `/usr/local/lib`, `/var/lib`, `/tmp` and `/var/tmp` are its
@@ -42,10 +44,11 @@ impl Machine {
     /// When the kernel refuses; ask [`privileged!`](crate::privileged) first.
     #[must_use]
     pub fn new() -> Machine {
+        environment::settle();
         let test = env::current_exe().expect("a test knows its program");
         // target/debug/deps/TEST
         let built = test.ancestors().nth(3).expect("a test lies three folders deep");
-        let mut child = Command::new("unshare")
+        let mut child = environment::command("unshare")
             .args(["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"])
             .args(["sh", "-c", SETUP, "sh"])
             .arg(built)
@@ -60,10 +63,10 @@ impl Machine {
         Machine { child }
     }
 
-    /// A command that will run on the machine.
+    /// A command that will run on the machine, with the environment of [`command`](crate::command).
     #[must_use]
     pub fn command(&self, program: impl AsRef<Path>) -> Command {
-        let mut command = Command::new("nsenter");
+        let mut command = environment::command("nsenter");
         command.arg(format!("--net={}", self.namespace("net").display()));
         command.arg(format!("--mount={}", self.namespace("mnt").display()));
         command.arg(format!("--pid={}", self.namespace("pid_for_children").display()));

@@ -15,15 +15,17 @@ use std::time::{Duration, Instant};
 use rustix::mount::{UnmountFlags, mount_bind, unmount};
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
 
-use crate::limits::raise_open_files;
+use crate::environment;
 use crate::link;
+use crate::processes::end_all_in;
 
 /// Where `ip netns` keeps its names (ip-netns(8)).
 const FOLDER: &str = "/run/netns";
 /// `dayfly-test-<process>-<counter>`: the process tells whether a left-over may be removed.
 const PREFIX: &str = "dayfly-test-";
 
-/// A network namespace of its own, under `/run/netns`, with loopback up; gone when dropped.
+/// A network namespace of its own, under `/run/netns`, with loopback up; gone when dropped, with
+/// every process in it.
 ///
 /// The range and every other setting are the kernel's defaults, except `net.core.somaxconn`, which
 /// is raised so that connections can wait in a listener's queue without being accepted.
@@ -35,7 +37,8 @@ pub struct Namespace {
 }
 
 impl Namespace {
-    /// Makes a namespace. Also raises the limit of open files of the whole process.
+    /// Makes a namespace. Also raises the limit of open files of the whole process, and lets other
+    /// users read what it writes.
     ///
     /// # Panics
     /// When the kernel refuses; ask [`privileged!`](crate::privileged) first.
@@ -43,10 +46,8 @@ impl Namespace {
     pub fn new() -> Namespace {
         static COUNTER: AtomicU32 = AtomicU32::new(0);
         static ONCE: Once = Once::new();
-        ONCE.call_once(|| {
-            raise_open_files();
-            remove_left_overs();
-        });
+        environment::settle();
+        ONCE.call_once(remove_left_overs);
         let counter = COUNTER.fetch_add(1, Ordering::Relaxed);
         // Always as long, so that a report that names it breaks its lines at the same places.
         let name = format!("{PREFIX}{:07}-{counter:03}", std::process::id());
@@ -116,10 +117,11 @@ impl Namespace {
             .to_owned()
     }
 
-    /// A command that will run inside the namespace.
+    /// A command that will run inside the namespace, with the environment of
+    /// [`command`](crate::command).
     #[must_use]
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
-        let mut command = Command::new(program);
+        let mut command = environment::command(program);
         let handle = Arc::clone(&self.handle);
         #[expect(unsafe_code, reason = "pre_exec is the only way to act between fork and exec")]
         // SAFETY: the closure makes one system call and touches no memory but its own handle, so
@@ -230,6 +232,10 @@ impl AsFd for Namespace {
 
 impl Drop for Namespace {
     fn drop(&mut self) {
+        // A server that was killed may leave what it started for its clients.
+        if let Ok(own) = fs::metadata(&self.path) {
+            end_all_in("net", &own);
+        }
         remove(&self.path);
     }
 }

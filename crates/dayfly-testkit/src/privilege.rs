@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use crate::search_path;
+
 /// Bits in `CapEff` of `/proc/self/status` (capabilities(7)).
 const CAP_NET_ADMIN: u32 = 12;
 const CAP_SYS_ADMIN: u32 = 21;
@@ -60,9 +62,7 @@ pub fn has_privilege(place: &str, line: u32) -> bool {
 /// When it is not and `CI=true`.
 #[must_use]
 pub fn has_program(program: &str, package: &str, place: &str, line: u32) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let sbin = ["/usr/sbin".into(), "/sbin".into()];
-    if std::env::split_paths(&path).chain(sbin).any(|folder| folder.join(program).is_file()) {
+    if std::env::split_paths(&search_path()).any(|folder| folder.join(program).is_file()) {
         return true;
     }
     skip(place, line, &format!("it needs {program}: apt-get install {package}"));

@@ -1,30 +1,35 @@
 //! What people do with a remedy: paste it into a shell.
 
-use std::fs;
+use std::ffi::OsString;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::process::Stdio;
+
+use crate::{Folder, command, search_path};
+
+/// The verbs that ask before they change something.
+const ASKING: [&str; 4] = ["set", "reserve", "unreserve", "undo"];
 
 /// Types a line into a shell that finds this `dayfly`, and says yes where dayfly asks. What it
 /// writes down about changes goes away again. Fails the test where the line fails.
 ///
 /// # Panics
 /// When the shell or the command fails.
+#[track_caller]
 pub fn type_in(line: &str, dayfly: &str) {
-    static COUNTER: AtomicU32 = AtomicU32::new(0);
-    let counter = COUNTER.fetch_add(1, Ordering::Relaxed);
-    let state = std::env::temp_dir().join(format!("dayfly-typed-{}-{counter}", std::process::id()));
-    let folder = Path::new(dayfly).parent().unwrap_or(Path::new("/"));
-    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap_or_default());
+    let state = Folder::new();
+    let mut path = OsString::from(Path::new(dayfly).parent().unwrap_or(Path::new("/")));
+    path.push(":");
+    path.push(search_path());
     // Nobody sits in front of it: without a yes, dayfly only shows what it would do.
-    let yes = if line.starts_with("dayfly ") { " --yes" } else { "" };
-    let done = Command::new("sh")
-        .args(["-c", &format!("{line}{yes}")])
+    let line = ASKING.iter().fold(line.to_owned(), |line, verb| {
+        line.replace(&format!("dayfly {verb} "), &format!("dayfly {verb} --yes "))
+    });
+    let done = command("sh")
+        .args(["-c", &line])
         .env("PATH", path)
-        .env("DAYFLY_STATE", &state)
+        .env("DAYFLY_STATE", state.path())
         .stdin(Stdio::null())
         .output()
         .expect("sh runs");
-    let _ = fs::remove_dir_all(state);
     assert!(done.status.success(), "{line}: {}", String::from_utf8_lossy(&done.stderr));
 }

@@ -7,14 +7,16 @@ use std::io::Read;
 use std::net::SocketAddr;
 use std::process::{Child, Command, Output, Stdio};
 
-use dayfly_testkit::{Namespace, Server, SocketOptions, needs, privileged, type_in};
+use dayfly_testkit::{
+    Folder, Namespace, Server, SocketOptions, command, needs, privileged, type_in,
+};
 use insta::assert_snapshot;
 use serde_json::Value;
 
 const DAYFLY: &str = env!("CARGO_BIN_EXE_dayfly");
 
 fn doctor(arguments: &[&str]) -> Command {
-    let mut command = Command::new(DAYFLY);
+    let mut command = command(DAYFLY);
     command.arg("doctor").args(arguments).stdin(Stdio::null()).env_remove("COLUMNS");
     command
 }
@@ -262,16 +264,15 @@ fn churn_is_measured() {
 fn configured_services_come_from_files() {
     privileged!();
     let namespace = Namespace::new();
-    let file = std::env::temp_dir().join(format!("{}-compose.yaml", namespace.name()));
-    fs::write(&file, "services: {web: {ports: ['127.0.0.1:40000:80', '8080:80']}}\n").unwrap();
-    let file = file.display().to_string();
+    let folder = Folder::new();
+    let compose = "services: {web: {ports: ['127.0.0.1:40000:80', '8080:80']}}\n";
+    fs::write(folder.path().join("compose.yaml"), compose).unwrap();
     // Files are about the host: the command has to be at home in the namespace.
-    let script = format!("exec {DAYFLY} doctor --only DF006 --file {file}");
+    let script = format!("exec '{DAYFLY}' doctor --only DF006 --file compose.yaml");
     let text = told(
-        &mut at_home(&namespace, &script),
-        &[(&file, "compose.yaml"), (namespace.name(), "scene")],
+        at_home(&namespace, &script).current_dir(folder.path()),
+        &[(namespace.name(), "scene")],
     );
-    fs::remove_file(&file).unwrap();
     assert_snapshot!("configured", text);
 }
 

@@ -5,7 +5,7 @@
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
-use dayfly_testkit::{Namespace, SocketOptions, needs, privileged};
+use dayfly_testkit::{Folder, Namespace, SocketOptions, command, needs, privileged, type_in};
 use insta::assert_snapshot;
 use serde_json::Value;
 
@@ -48,7 +48,7 @@ fn load(namespace: &Namespace, rules: &str) {
 }
 
 fn check(arguments: &[&str]) -> Command {
-    let mut command = Command::new(DAYFLY);
+    let mut command = command(DAYFLY);
     command.args(["firewall", "check"]).args(arguments).stdin(Stdio::null()).env_remove("COLUMNS");
     command
 }
@@ -166,18 +166,6 @@ fn a_server_is_told_what_works_and_who_sits_inside() {
     assert_eq!(exit, 1);
 }
 
-/// Types a command into a shell that finds dayfly; whether it was content.
-fn typed(action: &str) -> bool {
-    let folder = std::path::Path::new(DAYFLY).parent().unwrap();
-    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
-    // It asks before it changes anything, and nobody is there to be asked.
-    let action = action.replace("dayfly set ", "dayfly set --yes ");
-    let state = std::env::temp_dir().join(format!("dayfly-firewall-{}", std::process::id()));
-    let mut shell = Command::new("sh");
-    let shell = shell.args(["-c", &action]).env("PATH", path).stdin(Stdio::null());
-    shell.env("DAYFLY_STATE", state).stdout(Stdio::null()).status().unwrap().success()
-}
-
 #[test]
 fn what_it_says_to_do_helps() {
     privileged!();
@@ -195,7 +183,7 @@ fn what_it_says_to_do_helps() {
         let (remedies, exit) = find(&near);
         assert_eq!(exit, 1);
         let action = remedies[index]["do"].as_str().unwrap();
-        assert!(typed(action), "{action}");
+        type_in(action, DAYFLY);
         let (place, _) = json(&near, &flow);
         assert_eq!(place["flows"][0]["verdict"], "passes", "after {action}: {place}");
     }
@@ -214,7 +202,7 @@ fn a_report_is_sentences() {
 }
 
 fn emitted(arguments: &[&str]) -> String {
-    let output = Command::new(DAYFLY).args(["firewall", "emit"]).args(arguments).output().unwrap();
+    let output = command(DAYFLY).args(["firewall", "emit"]).args(arguments).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
@@ -238,7 +226,7 @@ fn every_firewall_is_written_to_in_its_own_words() {
             let mut arguments = vec!["--for", firewall, "--range", "20000-20100,30000"];
             arguments
                 .extend(wish.iter().filter(|word| **word != "--range" && **word != "20000-20100"));
-            let output = Command::new(DAYFLY).args(["firewall", "emit"]).args(&arguments).output();
+            let output = command(DAYFLY).args(["firewall", "emit"]).args(&arguments).output();
             let Output { stdout, stderr, .. } = output.unwrap();
             text.push_str(&format!("$ {}\n", arguments.join(" ")));
             text.push_str(&String::from_utf8(stdout).unwrap());
@@ -289,15 +277,15 @@ fn firewalld_and_ufw_take_what_is_emitted_and_are_read_back() {
         document["namespaces"][0]["flows"][0]["verdict"].clone()
     };
 
-    let folder = std::env::temp_dir().join(format!("dayfly-firewalld-{}", std::process::id()));
-    let zone = folder.join("zones/public.xml");
-    std::fs::create_dir_all(folder.join("zones")).unwrap();
+    let folder = Folder::new();
+    let zone = folder.path().join("zones/public.xml");
+    std::fs::create_dir_all(folder.path().join("zones")).unwrap();
     std::fs::copy("/usr/lib/firewalld/zones/public.xml", &zone).unwrap();
     assert_eq!(verdict(&zone), "blocked");
     for line in emitted(&[&["--for", "firewalld"], &active[..]].concat()).lines() {
         let Some(words) = line.strip_prefix("firewall-cmd --permanent ") else { continue };
         let mut offline = namespace.command("firewall-offline-cmd");
-        offline.arg(format!("--system-config={}", folder.display())).arg("--zone=public");
+        offline.arg(format!("--system-config={}", folder.path().display())).arg("--zone=public");
         let done = offline.args(words.split(' ')).output().unwrap();
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     }
@@ -309,11 +297,10 @@ fn firewalld_and_ufw_take_what_is_emitted_and_are_read_back() {
     let done = namespace.command("ufw").arg("--dry-run").args(words).output().unwrap();
     let said = String::from_utf8(done.stdout).unwrap();
     assert!(done.status.success(), "{said}");
-    let rules = folder.join("user.rules");
+    let rules = folder.path().join("user.rules");
     let (file, _) = said.split_once("COMMIT\n").unwrap();
     std::fs::write(&rules, format!("{file}COMMIT\n")).unwrap();
     assert_eq!(verdict(&rules), "passes");
-    std::fs::remove_dir_all(folder).unwrap();
 }
 
 #[test]
@@ -325,7 +312,7 @@ fn the_helper_that_it_says_to_emit_helps() {
     let remedies = place["remedies"].as_array().unwrap();
     let action =
         remedies.iter().find_map(|it| it["do"].as_str().filter(|it| it.contains("--helper")));
-    assert!(typed(action.unwrap()), "{action:?}");
+    type_in(action.unwrap(), DAYFLY);
     let (place, exit) = json(&near, &["--flow", "ftp-active"]);
     assert_eq!((place["flows"][0]["verdict"].as_str(), exit), (Some("passes"), 0), "{place}");
 }

@@ -7,10 +7,11 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
+use dayfly_testkit::command;
 use insta::assert_snapshot;
 
 fn ftp(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dayfly"));
+    let mut command = command(env!("CARGO_BIN_EXE_dayfly"));
     command.arg("ftp").args(arguments).stdin(Stdio::null()).env_remove("COLUMNS");
     command
 }

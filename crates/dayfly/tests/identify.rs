@@ -7,17 +7,17 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use dayfly_testkit::{Namespace, Server, SocketOptions, needs, privileged};
+use dayfly_testkit::{Folder, Namespace, Server, SocketOptions, command, needs, privileged};
 use insta::assert_snapshot;
 use rustix::io::ioctl_fionread;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::Value;
 
 fn dayfly(words: &[&str], input: &[u8], columns: Option<&str>) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dayfly"));
+    let mut command = command(env!("CARGO_BIN_EXE_dayfly"));
     command.arg("identify").args(words).env_remove("COLUMNS").env_remove("LINES");
     if let Some(columns) = columns {
         command.env("COLUMNS", columns);
@@ -57,11 +57,13 @@ const LAST: &[u8] = b"and this is the end of it";
 struct Capture {
     tcpdump: Child,
     file: PathBuf,
+    _folder: Folder,
 }
 
 impl Capture {
     fn start(namespace: &Namespace, interface: &str) -> Capture {
-        let file = std::env::temp_dir().join(format!("{}-{interface}.pcap", namespace.name()));
+        let folder = Folder::new();
+        let file = folder.path().join("capture.pcap");
         let mut tcpdump = namespace
             .command("tcpdump")
             .args(["-i", interface, "-s", "128", "-B", "16384", "-U", "--immediate-mode"])
@@ -77,7 +79,7 @@ impl Capture {
         }
         // What it says in the end must have somewhere to go.
         std::thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
-        Capture { tcpdump, file }
+        Capture { tcpdump, file, _folder: folder }
     }
 
     /// Stops tcpdump when it has seen everything so far: a last datagram, sent to `to` from the
@@ -105,7 +107,6 @@ impl Drop for Capture {
     fn drop(&mut self) {
         // Nothing to do about a refusal here.
         let _ = self.tcpdump.kill();
-        let _ = fs::remove_file(&self.file);
     }
 }
 
@@ -168,20 +169,20 @@ fn ctrl_c_ends_a_live_pipe_with_an_answer() {
     privileged!();
     needs!("tcpdump", "tcpdump");
     // A copy of the stream, by which to know that all of it has gone through.
-    let copy = std::env::temp_dir().join(format!("dayfly-live-{}.pcap", std::process::id()));
+    let folder = Folder::new();
+    let copy = folder.path().join("live.pcap");
     let tcpdump = "tcpdump -i lo -s 128 -B 16384 -U --immediate-mode -Z root -w -";
     let answer = piped(tcpdump, &format!("tee -i {} |", copy.display()), |namespace, group| {
         wait_for_last(namespace, "127.0.0.1:9", &copy);
         kill_process_group(group, Signal::INT).unwrap();
     });
-    fs::remove_file(&copy).unwrap();
     is_sure_of(&answer, "linux-connect");
     assert_eq!(answer["openings"], 200);
 }
 
 #[test]
 fn an_interrupt_ends_the_wait_for_a_writer_that_does_not_end() {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dayfly"));
+    let mut command = command(env!("CARGO_BIN_EXE_dayfly"));
     command.args(["identify", "-", "--json"]).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut writer = child.stdin.take().unwrap();

@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use dayfly_testkit::{Namespace, needs, privileged};
+use dayfly_testkit::{Namespace, command, needs, privileged};
 use insta::assert_snapshot;
 use serde_json::Value;
 
@@ -62,7 +62,7 @@ impl Scene {
 }
 
 fn show(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dayfly"));
+    let mut command = command(env!("CARGO_BIN_EXE_dayfly"));
     command.arg("show").args(arguments).stdin(Stdio::null()).env_remove("COLUMNS");
     command
 }
@@ -101,7 +101,7 @@ fn what_is_left_is_what_the_kernel_grants() {
     settings.add_filter(r"(insert_failed|drop) [0-9]+", "$1 N");
     settings.add_filter("[0-9]+ of [0-9,]+ connections tracked", "N of N connections tracked");
     settings.bind(|| assert_snapshot!("full", text));
-    let doctor = Command::new(env!("CARGO_BIN_EXE_dayfly"))
+    let doctor = command(env!("CARGO_BIN_EXE_dayfly"))
         .args(["doctor", "--only", "DF016", "--netns", scene.gate.name()])
         .output()
         .unwrap();

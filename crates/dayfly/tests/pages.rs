@@ -1,7 +1,9 @@
 //! The manual page and the completions that are shipped are those of this very command.
 
 use std::fs;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
+
+use dayfly_testkit::command;
 
 const FILES: [(&str, &[&str]); 4] = [
     ("man/dayfly.1", &["man"]),
@@ -13,7 +15,7 @@ const FILES: [(&str, &[&str]); 4] = [
 #[test]
 fn shipped_pages_are_up_to_date() {
     for (file, words) in FILES {
-        let output = Command::new(env!("CARGO_BIN_EXE_dayfly")).args(words).output().unwrap();
+        let output = command(env!("CARGO_BIN_EXE_dayfly")).args(words).output().unwrap();
         let shipped = fs::read_to_string(format!("{}/{file}", env!("CARGO_MANIFEST_DIR"))).unwrap();
         let now = String::from_utf8(output.stdout).unwrap();
         assert!(now == shipped, "{file} is out of date: run `cargo xtask generate`");
@@ -23,14 +25,14 @@ fn shipped_pages_are_up_to_date() {
 #[test]
 fn the_bash_completion_is_valid() {
     let script = format!("{}/completions/dayfly.bash", env!("CARGO_MANIFEST_DIR"));
-    let status = Command::new("bash").args(["-n", &script]).stdin(Stdio::null()).status().unwrap();
+    let status = command("bash").args(["-n", &script]).stdin(Stdio::null()).status().unwrap();
     assert!(status.success());
 }
 
 #[test]
 fn help_names_every_flag_of_the_manual() {
     let text = |words: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_dayfly")).args(words).output().unwrap();
+        let output = command(env!("CARGO_BIN_EXE_dayfly")).args(words).output().unwrap();
         String::from_utf8(output.stdout).unwrap()
     };
     let (help, manual) = (text(&["--help"]), text(&["man"]).replace('\\', ""));

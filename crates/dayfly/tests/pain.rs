@@ -5,9 +5,11 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
-use dayfly_testkit::{Namespace, Server, SocketOptions, needs, privileged, type_in};
+use dayfly_testkit::{
+    Folder, Namespace, Server, SocketOptions, command, needs, privileged, type_in,
+};
 use serde_json::Value;
 
 const DAYFLY: &str = env!("CARGO_BIN_EXE_dayfly");
@@ -26,7 +28,7 @@ fn server(namespace: &Namespace, place: &str) -> Server {
 }
 
 fn why(namespace: &Namespace, subject: &str) -> Value {
-    let output = Command::new(DAYFLY)
+    let output = command(DAYFLY)
         .args(["why", subject, "--json", "--netns", namespace.name()])
         .output()
         .unwrap();
@@ -266,7 +268,7 @@ fn a_masquerade_rule_with_few_ports_drops_connections_in_silence() {
     let starved = client(&near);
     assert_eq!(starved.said, "20");
     let doctor = || {
-        let output = Command::new(DAYFLY)
+        let output = command(DAYFLY)
             .args(["doctor", "--json", "--only", "DF016", "--for", "3", "--netns", near.name()])
             .output()
             .unwrap();
@@ -359,24 +361,23 @@ fn the_owner_is_found_without_opening_what_others_have_open() {
     let namespace = namespace();
     let _listener =
         namespace.run(|| SocketOptions::tcp().listen("127.0.0.1:8080".parse().unwrap()));
-    let trace = namespace.path().with_extension("strace");
-    let done = Command::new("strace")
+    let folder = Folder::new();
+    let trace = folder.path().join("trace");
+    let done = command("strace")
         .args(["--follow-forks", "--trace=open,openat,openat2", "--output"])
         .arg(&trace)
         .args([DAYFLY, "why", "8080", "--json", "--netns", namespace.name()])
         .output()
         .unwrap();
     let text = std::fs::read_to_string(&trace).unwrap();
-    std::fs::remove_file(&trace).unwrap();
     let answer: Value = serde_json::from_slice(&done.stdout).unwrap();
     assert_eq!(answer["holders"][0]["pid"], std::process::id());
     let opened = |what: &str| text.lines().filter(|line| line.contains(what)).count();
     // No descriptor of another process, and of no process but the owner's more than the list.
     assert_eq!(opened("/fd/"), 0);
     assert_eq!((opened("/cmdline\""), opened("/cgroup\"")), (1, 1));
-    let processes = std::fs::read_dir("/proc").unwrap();
-    let processes = processes
-        .flatten()
-        .filter(|entry| entry.file_name().to_str().is_some_and(|name| name.parse::<u32>().is_ok()));
-    assert!(opened("/fd\"") <= processes.count() + 5);
+    let lists: Vec<_> = text.lines().filter_map(|line| line.split('"').nth(1)).collect();
+    let lists: Vec<_> = lists.into_iter().filter(|path| path.ends_with("/fd")).collect();
+    let once: std::collections::BTreeSet<_> = lists.iter().collect();
+    assert_eq!(lists.len(), once.len(), "{text}");
 }

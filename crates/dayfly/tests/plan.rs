@@ -12,8 +12,8 @@ use insta::assert_snapshot;
 use serde_json::Value;
 
 fn command(words: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dayfly"));
-    command.args(words).env_remove("COLUMNS").env_remove("LINES");
+    let mut command = dayfly_testkit::command(env!("CARGO_BIN_EXE_dayfly"));
+    command.args(words);
     command
 }
 

@@ -7,7 +7,9 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Command, Output, Stdio};
 
-use dayfly_testkit::{Namespace, Server, Socket, SocketOptions, needs, privileged};
+use dayfly_testkit::{
+    Folder, Namespace, Server, Socket, SocketOptions, command, needs, privileged,
+};
 use insta::assert_snapshot;
 
 const DAYFLY: &str = env!("CARGO_BIN_EXE_dayfly");
@@ -16,7 +18,7 @@ const NOBODY: u32 = 65534;
 
 /// The command as a pipe sees it: 80 columns, 24 lines.
 fn dayfly(arguments: &[&str]) -> Command {
-    let mut command = Command::new(DAYFLY);
+    let mut command = command(DAYFLY);
     command.args(arguments).env_remove("COLUMNS").env_remove("LINES").stdin(Stdio::null());
     command
 }
@@ -218,9 +220,9 @@ fn without_privilege_the_rest_still_works() {
     let scene = Scene::new();
     let name = scene.namespace.name();
     // The build may lie where nobody else can read: copy the program to where all can.
-    let copy = std::env::temp_dir().join(format!("dayfly-{name}"));
-    fs::copy(DAYFLY, &copy).unwrap();
-    let copy = copy.display().to_string();
+    let folder = Folder::new();
+    folder.bring([DAYFLY]);
+    let copy = folder.file("dayfly");
     let hidden = [(copy.as_str(), "/path/to/dayfly"), (name, "scene")];
     let unprivileged = |mut setpriv: Command, arguments: &[&str]| {
         let user = format!("--reuid={NOBODY}");
@@ -228,12 +230,11 @@ fn without_privilege_the_rest_still_works() {
         told(setpriv.env("COLUMNS", "80").env("LINES", "24"), &hidden)
     };
     let inside = || scene.namespace.command("setpriv");
-    let outside = || Command::new("setpriv");
+    let outside = || command("setpriv");
     assert_snapshot!("unprivileged_own", unprivileged(inside(), &[]));
     assert_snapshot!("unprivileged_probe", unprivileged(inside(), &["--probe"]));
     assert_snapshot!("unprivileged_other", unprivileged(outside(), &["--netns", name]));
     let all = unprivileged(outside(), &["--all-netns"]);
-    fs::remove_file(&copy).unwrap();
     assert!(all.starts_with("exit: 0\n"), "{all}");
     assert!(all.contains("not seen: network namespace scene"), "{all}");
     assert!(all.contains("try: sudo /path/to/dayfly --all-netns"), "{all}");
@@ -288,7 +289,7 @@ fn the_way_to_a_nameless_namespace_can_be_typed() {
                   exec python3 -c \"import socket, sys; s = socket.create_server(('127.0.0.1', 80)); \
                   c = [socket.create_connection(('127.0.0.1', 80)) for _ in range(2)]; \
                   print('ready', flush=True); sys.stdin.read()\"";
-    let mut program = Command::new("unshare")
+    let mut program = command("unshare")
         .args(["--net", "sh", "-c", script])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

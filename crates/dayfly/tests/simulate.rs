@@ -4,13 +4,14 @@
 
 use std::fs;
 use std::io::Write;
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 
+use dayfly_testkit::{Folder, command};
 use insta::assert_snapshot;
 use serde_json::Value;
 
 fn simulate(words: &[&str], columns: &str, input: &str) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dayfly"));
+    let mut command = command(env!("CARGO_BIN_EXE_dayfly"));
     command.arg("simulate").args(words).env("COLUMNS", columns).env_remove("LINES");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
@@ -104,13 +105,12 @@ fn collect(value: &Value, names: &mut Vec<String>) {
 
 #[test]
 fn pictures_are_files() {
-    let folder = std::env::temp_dir().join(format!("dayfly-pictures-{}", std::process::id()));
-    let output = simulate(&["-", "--picture", folder.to_str().unwrap()], "80", SMALL);
+    let folder = Folder::new();
+    let output = simulate(&["-", "--picture", &folder.file("pictures")], "80", SMALL);
     assert!(output.status.success());
     for name in ["occupancy.svg", "reuse.svg", "ports.svg"] {
-        let text = fs::read_to_string(folder.join(name)).unwrap();
+        let text = fs::read_to_string(folder.path().join("pictures").join(name)).unwrap();
         assert!(text.starts_with("<svg ") && text.ends_with("</svg>\n"), "{name}");
         assert!(text.contains("Two hundred ports"), "{name}");
     }
-    fs::remove_dir_all(folder).unwrap();
 }

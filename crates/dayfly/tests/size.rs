@@ -3,17 +3,17 @@
 #![expect(clippy::unwrap_used, reason = "a broken fixture fails the test")]
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use dayfly_testkit::{Namespace, Server, SocketOptions, needs, privileged};
+use dayfly_testkit::{Namespace, Server, SocketOptions, command, needs, privileged};
 use insta::assert_snapshot;
 use serde_json::Value;
 
 fn dayfly(words: &str, columns: Option<&str>) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dayfly"));
+    let mut command = command(env!("CARGO_BIN_EXE_dayfly"));
     command.arg("size").args(words.split_whitespace()).stdin(Stdio::null());
     command.env_remove("COLUMNS").env_remove("LINES");
     if let Some(columns) = columns {

@@ -8,14 +8,16 @@ use std::net::SocketAddr;
 use std::process::{Command, Output, Stdio};
 
 use dayfly_linux::probe::Probe;
-use dayfly_testkit::{Namespace, Server, Socket, SocketOptions, drain, privileged, type_in};
+use dayfly_testkit::{
+    Namespace, Server, Socket, SocketOptions, command, drain, privileged, type_in,
+};
 use insta::assert_snapshot;
 use serde_json::Value;
 
 const DAYFLY: &str = env!("CARGO_BIN_EXE_dayfly");
 
 fn dayfly(arguments: &[&str]) -> Command {
-    let mut command = Command::new(DAYFLY);
+    let mut command = command(DAYFLY);
     command.args(arguments).env_remove("COLUMNS").env_remove("LINES").stdin(Stdio::null());
     command
 }

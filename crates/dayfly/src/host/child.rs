@@ -1,6 +1,7 @@
 //! A process that gets its input, is read to the end, and is not waited for longer than it may
 //! take.
 
+use std::fs;
 use std::io::{self, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
@@ -9,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
-use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 use super::Output;
 
@@ -42,7 +43,8 @@ enum Stream {
     Err,
 }
 
-/// Runs it with these bytes on standard input. When the time is up, it is killed.
+/// Runs it with these bytes on standard input. When the time is up, it is killed, and what it
+/// started with it.
 pub(super) fn run(
     command: &mut Command,
     input: &[u8],
@@ -65,8 +67,7 @@ pub(super) fn run(
     watch(&child, sender);
     let collected = collect(&events, limit);
     if collected.is_err() {
-        // It may have ended by itself just now.
-        let _ = child.kill();
+        end(child.id());
     }
     let status = child.wait().map_err(ChildError::Start)?;
     let (stdout, stderr) = collected?;
@@ -96,6 +97,20 @@ fn watch(child: &Child, sender: Sender<Event>) {
         }
         let _ = sender.send(Event::Exited);
     });
+}
+
+/// Kills a process and what it started. A shell would go on after a command that was killed, and a
+/// command without its shell: so the one that starts others is stopped first.
+fn end(process: u32) {
+    let Some(pid) = i32::try_from(process).ok().and_then(Pid::from_raw) else { return };
+    // It may have ended by itself just now.
+    let _ = kill_process(pid, Signal::STOP);
+    // proc_pid_task(5); empty where the kernel was built without.
+    let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children"));
+    let _ = kill_process(pid, Signal::KILL);
+    for child in children.unwrap_or_default().split_whitespace() {
+        child.parse().into_iter().for_each(end);
+    }
 }
 
 /// Both outputs, until they end, or shortly after the process did: what it left running in the
@@ -158,10 +173,39 @@ mod tests {
     fn nobody_is_waited_for_in_vain() {
         let late = sh("sleep 1000", b"", Duration::from_millis(50));
         assert!(matches!(late, Err(ChildError::Late)), "{late:?}");
+        let none = run(&mut Command::new("/no/such/program"), b"", LONG);
+        assert!(matches!(none, Err(ChildError::Start(_))), "{none:?}");
+    }
+
+    #[test]
+    fn what_was_started_ends_too() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "sh -c 'sleep 1000; echo on'; echo on"]).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let first_child = |process: &str| {
+            let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children"));
+            children.unwrap_or_default().split(' ').next().unwrap_or_default().to_owned()
+        };
+        let name = |process: &str| fs::read_to_string(format!("/proc/{process}/comm"));
+        let begun = Instant::now();
+        while !name(&first_child(&first_child(&child.id().to_string())))
+            .is_ok_and(|name| name == "sleep\n")
+        {
+            assert!(begun.elapsed() < LONG, "nothing sleeps");
+            thread::sleep(Duration::from_millis(5));
+        }
+        end(child.id());
+        // All of them had it open.
+        let mut said = String::new();
+        child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+        assert_eq!(said, "");
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn what_is_left_running_is_not_waited_for() {
         // What is left running holds the outputs open.
         let left = sh("sleep 5 & echo done", b"", LONG).unwrap();
         assert_eq!((left.status, left.stdout), (0, b"done\n".to_vec()));
-        let none = run(&mut Command::new("/no/such/program"), b"", LONG);
-        assert!(matches!(none, Err(ChildError::Start(_))), "{none:?}");
     }
 }

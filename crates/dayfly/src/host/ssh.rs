@@ -8,7 +8,7 @@
 use std::fs::{self, DirBuilder};
 use std::io::{self, IsTerminal};
 use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -146,15 +146,37 @@ impl Drop for Ssh {
     }
 }
 
-/// A folder for a socket that only this user can enter; none where its path would be too long for
-/// a socket's, or has what ssh would expand.
+/// A folder for a socket that only this user can enter; none where it can be made neither in the
+/// user's folder for temporary files nor in everybody's.
 fn private_folder() -> Option<PathBuf> {
     let name = format!("dayfly-{}-{:08x}", std::process::id(), hash_seed() as u32);
-    let folder = std::env::temp_dir().join(name);
-    let text = folder.to_str()?;
-    if text.len() + "/socket".len() > LONGEST_SOCKET || text.contains(['%', '"', ' ', '$', '~']) {
-        return None;
+    let places = [std::env::temp_dir(), PathBuf::from("/tmp")];
+    let mut folders = places.iter().map(|place| place.join(&name));
+    folders
+        .find(|folder| fits_socket(folder) && DirBuilder::new().mode(0o700).create(folder).is_ok())
+}
+
+/// Whether ssh can make a socket there: not where the path would be too long for one, or has what
+/// ssh would expand.
+fn fits_socket(folder: &Path) -> bool {
+    folder.to_str().is_some_and(|text| {
+        text.len() + "/socket".len() <= LONGEST_SOCKET && !text.contains(['%', '"', ' ', '$', '~'])
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_needs_a_short_and_plain_path() {
+        for (folder, fits) in [
+            ("/tmp/dayfly-1-2", true),
+            ("/home/a user/tmp/dayfly-1-2", false),
+            ("/tmp/%h/dayfly-1-2", false),
+            (&format!("/{}/dayfly-1-2", "x".repeat(80)), false),
+        ] {
+            assert_eq!(fits_socket(Path::new(folder)), fits, "{folder}");
+        }
     }
-    DirBuilder::new().mode(0o700).create(&folder).ok()?;
-    Some(folder)
 }

@@ -2,10 +2,10 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use dayfly_linux::sysctl;
-use dayfly_testkit::{Machine, Namespace, needs, privileged};
+use dayfly_testkit::{Folder, Machine, Namespace, command, needs, privileged};
 
 use super::{DAYFLY, FLOOR, RANGE, RESERVED, SYSTEMD_SYSCTL, dayfly, done, files, refused, write};
 
@@ -155,11 +155,11 @@ fn lists_longer_than_a_page() {
 #[test]
 fn namespaces_have_settings_and_no_files() {
     privileged!();
-    let state = std::env::temp_dir().join(format!("dayfly-change-{}", std::process::id()));
+    let state = Folder::new();
     let namespace = Namespace::new();
     let run = |words: &[&str]| {
-        let mut command = Command::new(DAYFLY);
-        command.args(words).env("DAYFLY_STATE", &state).stdin(Stdio::null());
+        let mut command = command(DAYFLY);
+        command.args(words).env("DAYFLY_STATE", state.path()).stdin(Stdio::null());
         let output = command.output().unwrap();
         (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
     };
@@ -179,5 +179,4 @@ fn namespaces_have_settings_and_no_files() {
     drop(namespace);
     let (code, said) = run(&["undo", "--yes"]);
     assert_eq!(code, Some(0), "{said}");
-    fs::remove_dir_all(state).unwrap();
 }

@@ -23,13 +23,7 @@ const SYSTEMD_SYSCTL: &str = "/lib/systemd/systemd-sysctl";
 
 fn dayfly(machine: &Machine, words: &[&str]) -> Output {
     let mut command = machine.command(DAYFLY);
-    command.args(words).env_remove("COLUMNS").env_remove("LINES").env_remove("DAYFLY_STATE");
-    command
-        .env_remove("SUDO_USER")
-        .env_remove("SSH_CONNECTION")
-        .stdin(Stdio::null())
-        .output()
-        .unwrap()
+    command.args(words).stdin(Stdio::null()).output().unwrap()
 }
 
 #[track_caller]

@@ -1,9 +1,8 @@
 //! What `dayfly show --json` says, in the names that its contract promises.
 
 use std::net::{IpAddr, SocketAddr};
-use std::process::Command;
 
-use dayfly_testkit::Namespace;
+use dayfly_testkit::{Namespace, command};
 use serde::Deserialize;
 
 #[derive(Debug, Deserialize)]
@@ -55,7 +54,7 @@ pub(crate) struct UdpSource {
 
 /// Runs `dayfly show` on the namespace from outside, with further words.
 pub(crate) fn show(namespace: &Namespace, words: &[&str]) -> Room {
-    let output = Command::new(env!("CARGO_BIN_EXE_dayfly"))
+    let output = command(env!("CARGO_BIN_EXE_dayfly"))
         .args(["show", "--netns", namespace.name(), "--json"])
         .args(words)
         .output()

@@ -1,11 +1,8 @@
 //! A newcomer's broken FTP: `dayfly firewall check` names the cause, and each remedy that it prints,
 //! typed as it is printed, lets the file through.
 
-use std::path::Path;
-use std::process::{Command, Stdio};
-
 use dayfly_insight::ftp::Mode;
-use dayfly_testkit::{needs, privileged};
+use dayfly_testkit::{needs, privileged, type_in};
 use serde_json::Value;
 
 use crate::clients::{Client, fetch};
@@ -115,22 +112,6 @@ impl Scene {
     }
 }
 
-/// Types a command, with `dayfly` on the path.
-fn typed(action: &str) -> bool {
-    let folder = Path::new(env!("CARGO_BIN_EXE_dayfly")).parent().unwrap().display();
-    let path = format!("{folder}:{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap());
-    // It asks before it changes anything, and nobody is there to be asked.
-    let action = action.replace("dayfly set ", "dayfly set --yes ");
-    let state = std::env::temp_dir().join(format!("dayfly-matrix-{}", std::process::id()));
-    let mut shell = Command::new("sh");
-    shell.args(["-c", &action]).env("PATH", path).env("DAYFLY_STATE", state).stdin(Stdio::null());
-    let done = shell.output().unwrap();
-    if !done.status.success() {
-        eprintln!("{action}: {}", String::from_utf8_lossy(&done.stderr));
-    }
-    done.status.success()
-}
-
 #[test]
 fn each_remedy_lets_the_file_through() {
     privileged!();
@@ -156,7 +137,7 @@ fn each_remedy_lets_the_file_through() {
                     // Names differ from place to place, what helps does not.
                     let mended = Scene::new(trouble);
                     let action = mended.check().1[index].clone();
-                    assert!(typed(&action), "{action}");
+                    type_in(&action, env!("CARGO_BIN_EXE_dayfly"));
                     assert_eq!(mended.check().0["verdict"], "passes", "{action}");
                     assert!(mended.works(), "{action}");
                 }

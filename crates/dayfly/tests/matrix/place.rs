@@ -2,11 +2,11 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
 
-use dayfly_testkit::Namespace;
+use dayfly_testkit::{Folder, Namespace, command};
 use serde_json::Value;
 
 pub(crate) const SERVER: &str = "10.8.0.1";
@@ -23,7 +23,14 @@ impl Place {
     pub(crate) fn new() -> Place {
         let (client, server) = (Namespace::new(), Namespace::new());
         client.connect_to(&server, ("near", "10.8.0.2/24"), ("far", "10.8.0.1/24"));
-        Place { client, server, folder: Folder::new() }
+        Place { client, server, folder: served() }
+    }
+
+    /// Writes a file into the folder.
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
     }
 }
 
@@ -36,50 +43,22 @@ pub(crate) fn nft(namespace: &Namespace, rules: &str) {
 
 /// What `dayfly` prints as JSON, whatever its exit code.
 pub(crate) fn dayfly(words: &[&str]) -> Value {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dayfly"));
+    let mut command = command(env!("CARGO_BIN_EXE_dayfly"));
     let output = command.args(words).arg("--json").stdin(Stdio::null()).output().unwrap();
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
         panic!("dayfly {}: {error}: {}", words.join(" "), String::from_utf8_lossy(&output.stderr))
     })
 }
 
-/// A folder of its own that everybody may read.
-pub(crate) struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Folder {
-        static COUNTER: AtomicU32 = AtomicU32::new(0);
-        let number = COUNTER.fetch_add(1, Ordering::Relaxed);
-        // Not under the build's folder: the servers run as other users, who may not enter it.
-        let path = std::env::temp_dir().join(format!("dayfly-ftp-{}-{number}", std::process::id()));
-        fs::create_dir_all(path.join("files/in")).unwrap();
-        fs::create_dir_all(path.join("empty")).unwrap();
-        fs::write(path.join("files/a.txt"), CONTENT).unwrap();
-        let folder = Folder(path);
-        folder.open_to_all("files/in");
-        folder
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.0
-    }
-
-    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.0.join(name);
-        fs::write(&path, text).unwrap();
-        path
-    }
-
-    fn open_to_all(&self, name: &str) {
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(self.0.join(name), fs::Permissions::from_mode(0o777)).unwrap();
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+/// What servers serve: a file, and a place for uploads.
+fn served() -> Folder {
+    let folder = Folder::new();
+    let path = folder.path();
+    fs::create_dir_all(path.join("files/in")).unwrap();
+    fs::create_dir_all(path.join("empty")).unwrap();
+    fs::write(path.join("files/a.txt"), CONTENT).unwrap();
+    fs::set_permissions(path.join("files/in"), fs::Permissions::from_mode(0o777)).unwrap();
+    folder
 }
 
 /// A server that ends with the value.

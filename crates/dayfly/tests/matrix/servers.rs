@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use dayfly_ports::PortSet;
+use dayfly_testkit::command;
 
 use crate::place::{Household, Place, Running, SERVER};
 
@@ -44,7 +45,7 @@ impl Server {
 
 /// Whether Debian's Python has it; says what is skipped when not.
 pub(crate) fn has_pyftpdlib(place: &str, line: u32) -> bool {
-    let import = Command::new(PYTHON).args(["-c", "import pyftpdlib, OpenSSL"]).output();
+    let import = command(PYTHON).args(["-c", "import pyftpdlib, OpenSSL"]).output();
     import.is_ok_and(|done| done.status.success())
         || dayfly_testkit::has_program(
             "pyftpdlib",
@@ -97,7 +98,7 @@ pub(crate) fn tftpd(place: &Place, answers: Option<(u16, u16)>) -> Household {
 }
 
 fn up(place: &Place, mut command: Command) -> Running {
-    let log = place.folder.write("server.log", "");
+    let log = place.write("server.log", "");
     let log = std::fs::File::create(log).unwrap();
     command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
     let running = Running(command.spawn().unwrap());
@@ -131,7 +132,7 @@ fn vsftpd(place: &Place, passive: Option<(u16, u16)>, certificate: Option<&str>)
              rsa_private_key_file={file}\nssl_ciphers=HIGH\n"
         );
     }
-    let file = place.folder.write("vsftpd.conf", &text);
+    let file = place.write("vsftpd.conf", &text);
     let mut command = place.server.command("vsftpd");
     command.arg(file);
     command
@@ -157,7 +158,7 @@ fn pyftpdlib(place: &Place, passive: Option<(u16, u16)>, certificate: Option<&st
         text += &format!("Handler.certfile = '{file}'\n");
     }
     text += &format!("FTPServer(('{SERVER}', 21), Handler).serve_forever()\n");
-    let file = place.folder.write("server.py", &text);
+    let file = place.write("server.py", &text);
     let mut command = place.server.command(PYTHON);
     command.args(["-W", "ignore"]).arg(file);
     command
@@ -166,7 +167,7 @@ fn pyftpdlib(place: &Place, passive: Option<(u16, u16)>, certificate: Option<&st
 /// A certificate and its key in one file.
 fn certificate(place: &Place) -> String {
     let file = place.folder.path().join("server.pem").display().to_string();
-    let done = Command::new("openssl")
+    let done = command("openssl")
         .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])
         .args(["-nodes", "-days", "1", "-subj", "/CN=ftp", "-keyout", &file, "-out"])
         .arg(place.folder.path().join("only.pem"))

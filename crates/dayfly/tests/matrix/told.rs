@@ -29,7 +29,7 @@ fn session(place: &Place, times: u32) -> String {
 
 /// The ports that a session names, as `dayfly ftp explain` reads them.
 fn explained(place: &Place, session: &str) -> BTreeSet<u16> {
-    let file = place.folder.write("session.txt", session);
+    let file = place.write("session.txt", session);
     let told = dayfly(&["ftp", "explain", file.to_str().unwrap()]);
     let session = &told["sessions"][0];
     let connections = session["connections"].as_array().unwrap();

@@ -6,9 +6,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use dayfly_testkit::{Finished, Namespace, Witness, finish, programs};
+use dayfly_testkit::{Finished, Folder, Namespace, Witness, finish, programs};
 
 /// Nothing here takes longer than a second, except on a machine that does much else.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -50,7 +50,7 @@ pub(crate) struct Stand {
     /// The server's addresses, IPv4 and IPv6.
     pub(crate) v4: &'static str,
     pub(crate) v6: &'static str,
-    folder: PublicFolder,
+    folder: Folder,
     // After the witness, so that sockets are closed before their namespace goes.
     pub(crate) client: Namespace,
     _server: Option<Namespace>,
@@ -65,7 +65,7 @@ impl Stand {
             witness,
             v4: "127.0.0.1",
             v6: "::1",
-            folder: PublicFolder::new(),
+            folder: public_folder(),
             client,
             _server: None,
         }
@@ -84,7 +84,7 @@ impl Stand {
             witness,
             v4: "10.9.0.2",
             v6: "fd09::2",
-            folder: PublicFolder::new(),
+            folder: public_folder(),
             client,
             _server: Some(server),
         }
@@ -92,13 +92,13 @@ impl Stand {
 
     /// A program of the folder, `dayfly` among them.
     pub(crate) fn path(&self, name: &str) -> String {
-        self.folder.path.join(name).display().to_string()
+        self.folder.file(name)
     }
 
     /// A place for a file that does not exist yet.
     pub(crate) fn new_file(&self) -> PathBuf {
         static COUNTER: AtomicU32 = AtomicU32::new(0);
-        self.folder.path.join(format!("file-{}", COUNTER.fetch_add(1, Ordering::Relaxed)))
+        self.folder.path().join(format!("file-{}", COUNTER.fetch_add(1, Ordering::Relaxed)))
     }
 
     /// A command in the client's namespace; standard input is empty.
@@ -154,9 +154,30 @@ impl Stand {
         words
     }
 
+    /// The folders in `/proc` of all processes that run this stand's own copy of dayfly.
+    pub(crate) fn supervisors(&self) -> Vec<String> {
+        let dayfly = PathBuf::from(self.path("dayfly"));
+        let is_one = |path: &Path| fs::read_link(path.join("exe")).is_ok_and(|exe| exe == dayfly);
+        let processes = fs::read_dir("/proc").unwrap().flatten();
+        let own = processes.filter(|entry| is_one(&entry.path()));
+        own.map(|entry| entry.path().display().to_string()).collect()
+    }
+
     /// The ports of everybody who came since this was last asked.
     pub(crate) fn ports(&self) -> Vec<u16> {
         self.witness.take().into_iter().map(|seen| seen.client.port()).collect()
+    }
+}
+
+impl Drop for Stand {
+    /// What a program left behind has ended or ends at once; the supervisor takes its filters and
+    /// its cgroup down before it goes, and that has to happen before everything here is killed.
+    fn drop(&mut self) {
+        let begun = Instant::now();
+        while !std::thread::panicking() && !self.supervisors().is_empty() {
+            assert!(begun.elapsed() < PATIENCE, "{:?} goes on for ever", self.supervisors());
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 }
 
@@ -168,30 +189,10 @@ fn serve(namespace: &Namespace) -> Witness {
 }
 
 /// Copies of everything that is run: the checkout may be where nobody else may look.
-struct PublicFolder {
-    path: PathBuf,
-}
-
-impl PublicFolder {
-    fn new() -> PublicFolder {
-        static COUNTER: AtomicU32 = AtomicU32::new(0);
-        let counter = COUNTER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("dayfly-run-{}-{counter}", std::process::id());
-        let folder = PublicFolder { path: std::env::temp_dir().join(name) };
-        fs::create_dir(&folder.path).unwrap();
-        fs::set_permissions(&folder.path, std::os::unix::fs::PermissionsExt::from_mode(0o755))
-            .unwrap();
-        let dayfly = Path::new(env!("CARGO_BIN_EXE_dayfly")).to_owned();
-        let products = fs::read_dir(programs()).unwrap().map(|entry| entry.unwrap().path());
-        for file in products.chain([dayfly]).filter(|path| path.is_file()) {
-            fs::copy(&file, folder.path.join(file.file_name().unwrap())).unwrap();
-        }
-        folder
-    }
-}
-
-impl Drop for PublicFolder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.path);
-    }
+fn public_folder() -> Folder {
+    let folder = Folder::new();
+    let products = fs::read_dir(programs()).unwrap().map(|entry| entry.unwrap().path());
+    let dayfly = PathBuf::from(env!("CARGO_BIN_EXE_dayfly"));
+    folder.bring(products.chain([dayfly]).filter(|path| path.is_file()));
+    folder
 }

@@ -2,7 +2,6 @@
 //! last process that it is there for.
 
 use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -21,7 +20,7 @@ fn it_is_small_and_idle() {
         let mut command = stand.run_command(who, &format!("--via {via} --port 63999"), "sleep 60");
         let mut child = command.spawn().unwrap();
         wait_until(|| sleeps(&stand), || format!("{who:?} {via}: nothing sleeps"));
-        let all = supervisors(&stand);
+        let all = stand.supervisors();
         assert!(!all.is_empty(), "{who:?} {via}");
         let memory: u64 = all.iter().map(|pid| own_memory(pid)).sum();
         // What it does at the start may take a while; then it has to be quiet for a second.
@@ -58,28 +57,14 @@ fn it_ends_with_the_last_process() {
         let seen = stand.witness.wait_for(1);
         assert_eq!(seen.first().map(|seen| seen.client.port()), Some(63999), "{who:?} {via}");
         wait_until(
-            || supervisors(&stand).is_empty(),
-            || format!("{who:?} {via}: {:?} is left", supervisors(&stand)),
+            || stand.supervisors().is_empty(),
+            || format!("{who:?} {via}: {:?} is left", stand.supervisors()),
         );
     }
 }
 
-/// Processes that run this stand's own copy of dayfly.
-fn supervisors(stand: &Stand) -> Vec<String> {
-    let dayfly = stand.path("dayfly");
-    let is_one = |path: &Path| {
-        fs::read_link(path.join("exe")).is_ok_and(|program| program == Path::new(&dayfly))
-    };
-    fs::read_dir("/proc")
-        .unwrap()
-        .flatten()
-        .filter(|entry| is_one(&entry.path()))
-        .map(|entry| entry.path().display().to_string())
-        .collect()
-}
-
 fn sleeps(stand: &Stand) -> bool {
-    supervisors(stand).iter().any(|path| {
+    stand.supervisors().iter().any(|path| {
         let process = path.rsplit('/').next().unwrap_or_default();
         let children = fs::read_to_string(format!("{path}/task/{process}/children"));
         children.unwrap_or_default().split_whitespace().any(|child| {
