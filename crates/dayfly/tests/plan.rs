@@ -3,7 +3,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a broken fixture fails the test")]
 
-use std::fs;
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
@@ -193,37 +192,6 @@ fn json_of_a_plan() {
     let words = ["plan", "--system", "tru64", "49152-65535", "--json"];
     let text = printed(&words, "").replace(env!("CARGO_PKG_VERSION"), "VERSION");
     assert_snapshot!("json_tru64", text);
-}
-
-#[test]
-fn names_of_the_json_are_documented() {
-    let documented =
-        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/json.md")).unwrap();
-    for words in [
-        &["systems", "--json"][..],
-        &["plan", "--system", "hpux", "49152-65535", "--json"],
-        &["show", "--system", "xp", "--from", "/dev/stdin", "--json"],
-        &["plan", "--system", "linux", "49152-65535", "--reserve", "8080", "--json"],
-    ] {
-        let json: Value =
-            serde_json::from_str(&printed(words, "MaxUserPort REG_DWORD 0xfffe\n")).unwrap();
-        each_name(&json, &mut |name| {
-            assert!(documented.contains(&format!("`{name}`")), "{name} is not in docs/json.md");
-        });
-    }
-}
-
-fn each_name(json: &Value, see: &mut impl FnMut(&str)) {
-    match json {
-        Value::Object(object) => {
-            for (name, value) in object {
-                see(name);
-                each_name(value, see);
-            }
-        }
-        Value::Array(values) => values.iter().for_each(|value| each_name(value, see)),
-        _ => {}
-    }
 }
 
 #[test]

@@ -91,15 +91,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::netlink::wire::align;
-
-    fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
-        let mut bytes = ((4 + value.len()) as u16).to_ne_bytes().to_vec();
-        bytes.extend(kind.to_ne_bytes());
-        bytes.extend(value);
-        bytes.resize(align(bytes.len()), 0);
-        bytes
-    }
+    use crate::netlink::attribute;
 
     /// A tuple the way the kernel nests it.
     fn tuple(kind: u16, protocol: u8, source: SocketAddr, destination: SocketAddr) -> Vec<u8> {

@@ -7,6 +7,8 @@ mod attributes;
 mod channel;
 mod frame;
 
+#[cfg(test)]
+pub(crate) use attributes::tests::attribute;
 pub use attributes::{Attribute, Attributes};
 pub use channel::BrokenAnswer;
 pub(crate) use channel::{AskError, Channel};

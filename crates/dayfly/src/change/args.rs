@@ -68,13 +68,8 @@ pub(crate) struct ChangeArgs {
     #[arg(long = "for", value_name = "TIME", value_parser = span, conflicts_with = "persist")]
     pub(crate) wait: Option<Duration>,
 
-    /// Do it without asking.
-    #[arg(long, short, conflicts_with = "dry_run")]
-    pub(crate) yes: bool,
-
-    /// Show what would be done, and do nothing. The default where nobody can be asked.
-    #[arg(long)]
-    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) consent: ConsentArgs,
 
     /// Do it although a service or the outgoing connections may be cut off.
     #[arg(long)]
@@ -85,6 +80,18 @@ pub(crate) struct ChangeArgs {
 
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+}
+
+/// What may be done without asking.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct ConsentArgs {
+    /// Do it without asking.
+    #[arg(long, short, conflicts_with = "dry_run")]
+    pub(crate) yes: bool,
+
+    /// Show what would be done, and do nothing. The default where nobody can be asked.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 /// Where changes are written down.
@@ -102,13 +109,8 @@ pub(crate) struct UndoArgs {
     #[arg(value_name = "ID", value_parser = id)]
     pub(crate) id: Option<u32>,
 
-    /// Do it without asking.
-    #[arg(long, short, conflicts_with = "dry_run")]
-    pub(crate) yes: bool,
-
-    /// Show what would be done, and do nothing. The default where nobody can be asked.
-    #[arg(long)]
-    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) consent: ConsentArgs,
 
     /// Put back what was there before, although somebody else has changed it since.
     #[arg(long)]

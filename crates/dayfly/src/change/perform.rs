@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal, Write, stderr, stdin};
 
-use super::args::ChangeArgs;
+use super::args::{ChangeArgs, ConsentArgs};
 use super::clock;
 use super::deed::{Before, Deed, Sight};
 use super::draft::{Draft, Wish};
@@ -69,10 +69,10 @@ pub(super) enum Mode {
 }
 
 /// Where nobody can be asked, and nobody has said yes beforehand, nothing is done.
-pub(super) fn mode(yes: bool, dry_run: bool, output: OutputArgs) -> Mode {
-    if dry_run {
+pub(super) fn mode(consent: ConsentArgs, output: OutputArgs) -> Mode {
+    if consent.dry_run {
         Mode::DryRun
-    } else if yes {
+    } else if consent.yes {
         Mode::Go
     } else if !output.json && stdin().is_terminal() && stderr().is_terminal() {
         Mode::Ask
@@ -105,7 +105,7 @@ pub(super) fn perform(
         tell(&performed, output)?;
         return Err(refused(&performed.draft));
     }
-    let mode = mode(args.yes, args.dry_run, output);
+    let mode = mode(args.consent, output);
     if mode == Mode::DryRun {
         performed.outcome = Outcome::DryRun;
         return tell(&performed, output);

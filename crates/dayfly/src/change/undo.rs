@@ -39,7 +39,7 @@ pub(crate) fn run(args: &UndoArgs) -> Result<(), Failure> {
         return Err(Failure::new("it was changed since, and nothing was taken back")
             .hint("--force puts back what was there before, all the same"));
     }
-    let mode = mode(args.yes, args.dry_run, output);
+    let mode = mode(args.consent, output);
     if mode == Mode::DryRun {
         performed.outcome = Outcome::DryRun;
         return tell(&performed, output);

@@ -131,7 +131,8 @@ fn destination_facts(text: &mut String, part: &Part, screen: Screen) {
     let _ = writeln!(text, "  {:>6} usable ports", grouped(classes.usable));
     for (count, what) in lines {
         if count > 0 {
-            let _ = writeln!(text, "  {:>6} {what}", grouped(count));
+            let line = format!("  {:>6} {what}", grouped(count));
+            wrapped(text, &line, "         ", screen);
         }
     }
     if classes.reserved > 0 {

@@ -1,12 +1,10 @@
 //! What people and programs read: every verb, wrong words, the question on a terminal.
 
-use std::fs;
 use std::io::Write;
 use std::process::{Output, Stdio};
 
 use dayfly_testkit::{Machine, needs, privileged};
 use insta::assert_snapshot;
-use serde_json::Value;
 
 use super::{DAYFLY, RANGE, RESERVED, dayfly, files, write};
 
@@ -99,38 +97,6 @@ fn wrong_words_and_refusals() {
     .collect();
     filtered(|| assert_snapshot!("refusals", text.join("\n")));
     assert!(files(&machine).is_empty());
-}
-
-#[test]
-fn names_of_the_json_are_documented() {
-    privileged!();
-    let documented =
-        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/json.md")).unwrap();
-    let machine = Machine::new();
-    for words in [
-        &["set", "512-65535", "--unprivileged-start", "512", "--for", "1h", "--yes", "--json"][..],
-        &["undo", "--yes", "--json"],
-        &["reserve", "1-65535", "--json"],
-        &["history", "--json"],
-    ] {
-        let json: Value = serde_json::from_slice(&dayfly(&machine, words).stdout).unwrap();
-        each_name(&json, &mut |name| {
-            assert!(documented.contains(&format!("`{name}`")), "{name} is not in docs/json.md");
-        });
-    }
-}
-
-fn each_name(json: &Value, see: &mut impl FnMut(&str)) {
-    match json {
-        Value::Object(object) => {
-            for (name, value) in object {
-                see(name);
-                each_name(value, see);
-            }
-        }
-        Value::Array(values) => values.iter().for_each(|value| each_name(value, see)),
-        _ => {}
-    }
 }
 
 #[test]
