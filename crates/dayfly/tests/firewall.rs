@@ -321,7 +321,9 @@ fn the_helper_that_it_says_to_emit_helps() {
 fn wrong_input_is_answered_with_a_sentence() {
     for (name, arguments) in [
         ("no_file", &["--from", "/no/such/file"][..]),
-        ("not_rules", &["--from", "/dev/null"]),
+        ("empty", &["--from", "/dev/null"]),
+        ("not_rules", &["--from", "src/main.rs"]),
+        ("port_0", &["--passive", "0-9"]),
         ("no_flow", &["--flow", "gopher"]),
         ("range_without_file", &["--range", "1-2"]),
         ("other_format", &["--from", "/etc/passwd", "--format", "pf"]),

@@ -8,6 +8,7 @@ use super::check::{Check, Comparison, Exposed, Relation};
 use super::flows::{Flow, FlowKind, FlowVerdict, Host};
 use super::model::{Chain, Dialect, Ruleset};
 use super::packet::Direction;
+use super::rpc::{self, Service};
 use super::writers::emit::{Wish, emit};
 use super::writers::{Opening, place};
 use crate::why::{Action, Command, Remedy, Shell};
@@ -53,18 +54,27 @@ pub struct Diagnosis {
     pub compared: Vec<Advised<Comparison>>,
     /// Services inside such spans.
     pub exposed: Vec<Advised<Exposed>>,
+    /// RPC programs that clients are told of and cannot reach; none if there is none.
+    pub unreachable: Option<Advised<Vec<Service>>>,
 }
 
 /// Everything that is wrong with what is open, each with its own remedies.
 #[must_use]
-pub fn diagnose(ruleset: &Ruleset, host: &Host, check: &Check, shell: &Shell) -> Diagnosis {
+pub fn diagnose(
+    ruleset: &Ruleset,
+    host: &Host,
+    check: &Check,
+    services: &[Service],
+    shell: &Shell,
+) -> Diagnosis {
+    let unreachable: Vec<Service> = rpc::unreachable(services).cloned().collect();
     let advised = |give: &dyn Fn(&mut Advice<'_>)| {
         let mut advice = Advice { ruleset, host, check, shell, remedies: Vec::new() };
         give(&mut advice);
         advice.remedies
     };
     let wrong = check.compared.iter().filter(|one| one.relation.is_wrong());
-    let services = check.exposed.iter().filter(|one| !one.listener.transient);
+    let inside = check.exposed.iter().filter(|one| !one.listener.transient);
     Diagnosis {
         compared: wrong
             .map(|one| Advised {
@@ -73,13 +83,18 @@ pub fn diagnose(ruleset: &Ruleset, host: &Host, check: &Check, shell: &Shell) ->
                 remedies: advised(&|advice| advice.compared(one)),
             })
             .collect(),
-        exposed: services
+        exposed: inside
             .map(|one| Advised {
                 found: one.clone(),
                 rule: one.place.map(|place| ruleset.name_of(place)),
                 remedies: advised(&|advice| advice.exposed(one)),
             })
             .collect(),
+        unreachable: (!unreachable.is_empty()).then(|| Advised {
+            found: unreachable,
+            rule: None,
+            remedies: rpc::remedies(ruleset, services, shell),
+        }),
     }
 }
 

@@ -109,7 +109,8 @@ pub fn of_namespace(look: &Look) -> Result<(NamespaceEvidence, Vec<Degradation>)
     };
     let is_rpcbind = |socket: &Socket| socket.tuple.local_port.number() == rpc::RPCBIND;
     let has_rpcbind = seen.listeners.iter().any(is_rpcbind);
-    let opened = open::opened(&settings, &servers, &look.shell);
+    let programs = if has_rpcbind { rpc_programs().unwrap_or_default() } else { Vec::new() };
+    let opened = open::opened(&settings, &servers, &programs, &look.shell);
     let (listeners, unowned) = named(&seen.listeners);
     degraded.extend(unowned);
     let evidence = NamespaceEvidence {
@@ -125,7 +126,7 @@ pub fn of_namespace(look: &Look) -> Result<(NamespaceEvidence, Vec<Degradation>)
         bound_first,
         opens_per_second,
         tftp_servers: rpc::tftp_servers(),
-        rpc: rpc::usage(has_rpcbind),
+        rpc: rpc::usage(programs),
         open_to_all: opened.to_all.filter(|_| !servers.is_empty()),
         firewall: opened.diagnosis,
         ftp_servers: servers,

@@ -6,7 +6,9 @@ use dayfly_insight::firewall::flows::Host;
 use dayfly_insight::firewall::model::Family;
 use dayfly_insight::firewall::packet::Direction;
 use dayfly_insight::firewall::remedies::{Diagnosis, diagnose};
+use dayfly_insight::firewall::rpc;
 use dayfly_insight::ftp::server::{Passive, ServerConfig};
+use dayfly_insight::rpc::Program;
 use dayfly_insight::why::Shell;
 use dayfly_ports::{PortRange, PortSet, Protocol};
 
@@ -21,8 +23,13 @@ pub(super) struct Opened {
     pub(super) to_all: Option<Box<PortSet>>,
 }
 
-/// Reads the rules and asks them.
-pub(super) fn opened(settings: &Settings, servers: &[ServerConfig], shell: &Shell) -> Opened {
+/// Reads the rules and asks them. `programs` are those that rpcbind knows.
+pub(super) fn opened(
+    settings: &Settings,
+    servers: &[ServerConfig],
+    programs: &[Program],
+    shell: &Shell,
+) -> Opened {
     let Ok(rules) = firewall::rules() else { return Opened::default() };
     let mut passive = PortSet::EMPTY;
     for server in servers {
@@ -42,13 +49,15 @@ pub(super) fn opened(settings: &Settings, servers: &[ServerConfig], shell: &Shel
     };
     let mut checked = check(&rules, &host, &[], &[]);
     let to_all = to_all(&checked);
-    // Who listens costs a look at every socket: only where somebody could sit inside.
-    if checked.has_spans
+    let mut services = Vec::new();
+    // Who listens costs a look at every socket: only where somebody could sit inside, or is told of.
+    if (checked.has_spans || !programs.is_empty())
         && let Ok((listeners, _)) = firewall::listeners(settings)
     {
         checked = check(&rules, &host, &[], &listeners);
+        services = rpc::services(&rules, &host, programs, &listeners);
     }
-    Opened { diagnosis: diagnose(&rules, &host, &checked, shell), to_all }
+    Opened { diagnosis: diagnose(&rules, &host, &checked, &services, shell), to_all }
 }
 
 fn to_all(checked: &Check) -> Option<Box<PortSet>> {
@@ -56,7 +65,7 @@ fn to_all(checked: &Check) -> Option<Box<PortSet>> {
     let mut open = Box::new(PortSet::EMPTY);
     for one in &checked.open {
         let inwards = one.direction == Direction::In && one.protocol == Protocol::Tcp;
-        if inwards && (&clients - &one.source_ports).is_empty() {
+        if inwards && one.arrives.is_none() && (&clients - &one.source_ports).is_empty() {
             *open |= &one.ports;
         }
     }

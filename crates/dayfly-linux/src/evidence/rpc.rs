@@ -20,20 +20,14 @@ pub(super) fn tftp_servers() -> Vec<TftpServer> {
     servers
 }
 
-/// `has_rpcbind`: whether somebody listens where rpcbind does.
-pub(super) fn usage(has_rpcbind: bool) -> RpcUse {
+/// `programs` are those that rpcbind knows, itself included.
+pub(super) fn usage(mut programs: Vec<Program>) -> RpcUse {
+    programs.retain(|program| program.number != PORTMAPPER);
     RpcUse {
-        programs: if has_rpcbind { programs() } else { Vec::new() },
+        programs,
         mounts_nfs: mounts_nfs(&fs::read_to_string("/proc/thread-self/mounts").unwrap_or_default()),
         kept: kept_ports(&fs::read_to_string(BLACKLIST).unwrap_or_default()),
     }
-}
-
-/// What rpcbind says of others; nothing where nobody can be asked.
-fn programs() -> Vec<Program> {
-    let mut programs = rpc_programs().unwrap_or_default();
-    programs.retain(|program| program.number != PORTMAPPER);
-    programs
 }
 
 /// What rpcbind of the calling thread's network namespace says through its own command, itself

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use dayfly_insight::firewall::flows::FlowKind;
 use dayfly_insight::firewall::model::Dialect;
 use dayfly_insight::firewall::readers::Format;
-use dayfly_ports::{PortRange, PortSet, Protocol};
+use dayfly_ports::{Port, PortRange, PortSet, Protocol};
 
 use crate::args::{OutputArgs, PlaceArgs};
 use crate::host::Address;
@@ -190,6 +190,10 @@ fn range(text: &str) -> Result<PortRange, String> {
 }
 
 fn ports(text: &str) -> Result<Box<PortSet>, String> {
-    let ports = text.parse().map_err(|error: dayfly_ports::ParseListError| error.to_string())?;
+    let ports: PortSet =
+        text.parse().map_err(|error: dayfly_ports::ParseListError| error.to_string())?;
+    if ports.contains(Port::MIN) {
+        return Err("nobody ever has port 0: begin at 1".to_owned());
+    }
     Ok(Box::new(ports))
 }

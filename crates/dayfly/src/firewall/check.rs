@@ -90,13 +90,18 @@ fn from_file(args: &CheckArgs, file: &str) -> Result<Report, Failure> {
     };
     let bytes =
         bytes.map_err(|error| Failure::new(format_args!("{file} cannot be read: {error}")))?;
+    let name = if file == "-" { "standard input" } else { file };
     let text = dayfly_systems::decoded(&bytes);
+    if text.trim().is_empty() {
+        return Err(Failure::new(format_args!("{name} is empty: no rules came"))
+            .hint("did the command that was to print them succeed, and with privilege?"));
+    }
     let read = match args.format {
         Some(format) => format.read(&text).map(|ruleset| (format, ruleset)),
         None => readers::read(&text),
     };
     let (format, ruleset) = read.map_err(|error| {
-        Failure::new(format_args!("{file}: {error}")).hint(
+        Failure::new(format_args!("{name}: {error}")).hint(
             "`nft -j list ruleset`, iptables-save, pfctl -sr, ipfw list and others print rules; \
              --format says which it was",
         )
@@ -121,7 +126,6 @@ fn from_file(args: &CheckArgs, file: &str) -> Result<Report, Failure> {
         ..host(args, used(&settings))
     };
     let range = settings.range(Protocol::Tcp).unwrap_or(PortRange::LINUX_DEFAULT);
-    let name = if file == "-" { "standard input" } else { file };
     // The same text may hold what the registry says.
     let rpc = match format.dialect() {
         Dialect::Windows => Rpc::Windows(RpcPorts::read(&text).map(|found| found.ports)),

@@ -119,6 +119,8 @@ fn programs_are_reached_as_it_was_said() {
                 let moves = told["remedies"].to_string();
                 let offers_pin = moves.contains("[statd] port=32765");
                 assert_eq!(offers_pin, exit && options.is_empty(), "{name}: {moves}");
+                let doctor = found(&place.server, "DF053");
+                assert_eq!(doctor.contains("status (100024), rpc.statd"), exit, "{name}: {doctor}");
             });
         }
     });

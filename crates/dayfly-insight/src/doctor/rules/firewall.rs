@@ -33,6 +33,29 @@ pub(super) const EXPOSED: Rule = Rule {
     },
 };
 
+pub(super) const UNREACHABLE: Rule = Rule {
+    code: "DF053",
+    title: "RPC clients are told of ports that the firewall keeps shut",
+    severity: Severity::Warning,
+    page: include_str!("../../../findings/DF053.md"),
+    check: |evidence| evidence.namespaces.iter().filter_map(unreachable).collect(),
+};
+
+fn unreachable(namespace: &NamespaceEvidence) -> Option<Found> {
+    let advised = namespace.firewall.unreachable.as_ref()?;
+    let mut seen = advised.found.iter().map(|service| {
+        let flow = &service.flow;
+        let family = flow.family.map(|family| format!(" {}", family.name())).unwrap_or_default();
+        let owner = service.owner.as_ref().map(|owner| format!(", {owner}")).unwrap_or_default();
+        let (title, protocol, port) = (service.title(), flow.protocol, &flow.wanted);
+        format!("{title}{owner} has {protocol} {port}{family}: {}", flow.why)
+    });
+    let first = Found::within(namespace, seen.next()?);
+    let found = seen.fold(first, Found::and);
+    let found = found.and("clients that ask rpcbind, which they reach, wait for them in vain");
+    Some(with_remedies(found, advised))
+}
+
 fn compared(evidence: &Evidence, relations: &[Relation]) -> Vec<Found> {
     let mut found = Vec::new();
     for namespace in &evidence.namespaces {
@@ -110,7 +133,7 @@ mod tests {
         let (_, ruleset) = read(&rules).unwrap();
         let check = check(&ruleset, &host, &[], listeners);
         let mut one = namespace(vec![]);
-        one.firewall = diagnose(&ruleset, &host, &check, &Shell::default());
+        one.firewall = diagnose(&ruleset, &host, &check, &[], &Shell::default());
         on(one)
     }
 

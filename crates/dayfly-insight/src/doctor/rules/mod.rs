@@ -60,6 +60,7 @@ pub const RULES: &[Rule] = &[
     firewall::OTHER,
     firewall::MORE,
     firewall::EXPOSED,
+    firewall::UNREACHABLE,
 ];
 
 /// How many things of one kind a finding lists by name.
