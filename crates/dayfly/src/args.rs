@@ -1,24 +1,23 @@
 //! What can be typed. Each flag is defined here once, for the parser, the help, the manual page
 //! and the completions.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use dayfly_insight::doctor::{ParseSeverityError, Severity};
 use dayfly_ports::{PortRange, PortSet, Protocol};
 use dayfly_systems::{Class, SYSTEMS, System};
 
 use crate::change::args::{HistoryArgs, KeepArgs, ReserveArgs, SetArgs, UndoArgs};
+use crate::doctor::args::DoctorArgs;
 use crate::firewall::args::FirewallArgs;
 use crate::ftp::args::FtpArgs;
 use crate::host::Address;
 use crate::identify::IdentifyArgs;
 use crate::run::args::RunArgs;
+use crate::show::args::ShowArgs;
 use crate::simulate::args::SimulateArgs;
 use crate::size::SizeArgs;
-use crate::subject::Subject;
-use crate::target::Target;
+use crate::why::args::WhyArgs;
 
 /// See how many more connections this host can open to every destination.
 ///
@@ -138,133 +137,6 @@ pub(crate) enum Verb {
     },
     /// Print the manual page, in roff.
     Man,
-}
-
-#[derive(Clone, Debug, Args)]
-pub(crate) struct ShowArgs {
-    #[command(flatten)]
-    pub(crate) place: PlaceArgs,
-
-    /// Show this destination only, even if nothing is connected to it: an address or a name, with
-    /// a port or without, IPv6 addresses in brackets before a port.
-    #[arg(long, value_name = "HOST[:PORT]")]
-    pub(crate) destination: Option<Target>,
-
-    /// Show these protocols only: tcp, udp, sctp, separated by commas.
-    #[arg(long, value_name = "PROTOCOL", value_delimiter = ',', value_parser = protocol)]
-    pub(crate) protocol: Vec<Protocol>,
-
-    /// Show the N fullest destinations. Without it the table fits the screen, and JSON has all.
-    #[arg(long, value_name = "N", value_parser = rows)]
-    pub(crate) top: Option<usize>,
-
-    /// Ask the kernel itself about every port that the list of sockets leaves open. Sends no
-    /// packet; needs CAP_NET_ADMIN.
-    #[arg(long)]
-    pub(crate) probe: bool,
-
-    /// Show the outer addresses of NAT instead: for each destination how many ports connections that
-    /// pass through this host have left. Needs CAP_NET_ADMIN.
-    #[arg(long, conflicts_with_all = ["destination", "protocol", "probe"])]
-    pub(crate) nat: bool,
-
-    /// Look again every SECONDS, until interrupted. With --json, one line of JSON each time.
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
-    pub(crate) watch: Option<Duration>,
-
-    /// Show another host instead, of any operating system, through `ssh` and that host's own
-    /// commands. Nothing is installed there.
-    #[arg(long, value_name = "ssh://[USER@]HOST[:PORT]")]
-    #[arg(conflicts_with_all = ["netns", "all_netns", "probe", "system", "nat"])]
-    pub(crate) host: Option<Address>,
-
-    /// Show the settings of a host with this operating system instead, by a name of `dayfly
-    /// systems`, from what its own commands printed (--from).
-    #[arg(long, value_name = "NAME", value_parser = system, requires = "from")]
-    #[arg(conflicts_with_all = ["netns", "all_netns", "destination", "protocol", "top", "probe", "nat", "watch"])]
-    pub(crate) system: Option<&'static System>,
-
-    /// Read the output of that system's commands from this file, or from standard input (-).
-    #[arg(long, value_name = "FILE", requires = "system")]
-    pub(crate) from: Option<String>,
-
-    #[command(flatten)]
-    pub(crate) output: OutputArgs,
-}
-
-#[derive(Clone, Debug, Args)]
-pub(crate) struct WhyArgs {
-    /// A port of this host, or a destination: an address or a name with its port, IPv6 addresses
-    /// in brackets.
-    #[arg(value_name = "PORT|HOST:PORT")]
-    pub(crate) subject: Subject,
-
-    /// Look at this network namespace instead of the current one: a name of `ip netns`, a process
-    /// id, or a path.
-    #[arg(long, value_name = "NAME|PID|PATH")]
-    pub(crate) netns: Option<String>,
-
-    /// For a port: look at these protocols only, separated by commas. Without it tcp and udp.
-    #[arg(long, value_name = "PROTOCOL", value_delimiter = ',', value_parser = protocol)]
-    pub(crate) protocol: Vec<Protocol>,
-
-    /// For a port: the address that you want to bind. Without it all addresses, of IPv4 and IPv6.
-    #[arg(long, value_name = "ADDRESS")]
-    pub(crate) address: Option<IpAddr>,
-
-    /// For a destination: watch it so long, and say how fast ports come and go and when it turns
-    /// slow and full.
-    #[arg(long = "for", value_name = "SECONDS", value_parser = seconds)]
-    pub(crate) watch: Option<Duration>,
-
-    /// Name N owners, and with --json N holders, at most. Without it the table names 5, JSON all.
-    #[arg(long, value_name = "N", value_parser = rows)]
-    pub(crate) top: Option<usize>,
-
-    /// Do not ask the kernel's own port search, which needs CAP_NET_ADMIN and sends no packet.
-    #[arg(long)]
-    pub(crate) no_probe: bool,
-
-    #[command(flatten)]
-    pub(crate) output: OutputArgs,
-}
-
-#[derive(Clone, Debug, Args)]
-pub(crate) struct DoctorArgs {
-    #[command(flatten)]
-    pub(crate) place: PlaceArgs,
-
-    /// Apply these rules only, by their codes, separated by commas.
-    #[arg(long, value_name = "CODE", value_delimiter = ',')]
-    pub(crate) only: Vec<String>,
-
-    /// Leave these rules out, by their codes, separated by commas.
-    #[arg(long, value_name = "CODE", value_delimiter = ',')]
-    pub(crate) ignore: Vec<String>,
-
-    /// Print what this finding means, how to see it and what to do, and look at nothing.
-    #[arg(long, value_name = "CODE")]
-    pub(crate) explain: Option<String>,
-
-    /// The least severity that makes the exit code 1: info, warning or critical.
-    #[arg(long, value_name = "SEVERITY", default_value = "warning", value_parser = severity)]
-    pub(crate) fail_on: Severity,
-
-    /// Read the ports of this compose file, Kubernetes manifest or socket unit too.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) file: Vec<String>,
-
-    /// Count for so long how many connections are opened.
-    #[arg(long = "for", value_name = "SECONDS", value_parser = seconds)]
-    pub(crate) watch: Option<Duration>,
-
-    /// Ask the kernel itself about every port that the list of sockets leaves open. Sends no
-    /// packet; needs CAP_NET_ADMIN.
-    #[arg(long)]
-    pub(crate) probe: bool,
-
-    #[command(flatten)]
-    pub(crate) output: OutputArgs,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -413,10 +285,6 @@ pub(crate) fn range(text: &str) -> Result<PortRange, String> {
 pub(crate) fn ports(text: &str) -> Result<Box<PortSet>, String> {
     let ports = text.parse().map_err(|error: dayfly_ports::ParseListError| error.to_string())?;
     Ok(Box::new(ports))
-}
-
-fn severity(text: &str) -> Result<Severity, String> {
-    text.parse().map_err(|error: ParseSeverityError| error.to_string())
 }
 
 pub(crate) fn rows(text: &str) -> Result<usize, String> {

@@ -1,5 +1,6 @@
 //! `dayfly doctor`: what is wrong, with evidence and remedy.
 
+pub(crate) mod args;
 mod request;
 
 use std::io::{Write, stdout};
@@ -12,7 +13,7 @@ use dayfly_linux::namespace::Namespace;
 use dayfly_linux::observe::ObserveError;
 
 use self::request::Request;
-use crate::args::DoctorArgs;
+use crate::doctor::args::DoctorArgs;
 use crate::error::Failure;
 use crate::place::{self, Note};
 use crate::render;

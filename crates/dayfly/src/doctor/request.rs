@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use dayfly_insight::doctor::{RULES, Rule, Severity};
 
-use crate::args::DoctorArgs;
+use crate::doctor::args::DoctorArgs;
 use crate::error::Failure;
 
 /// Everything `doctor` needs to know.

@@ -1,5 +1,6 @@
 //! `dayfly show`: how much room every destination has left.
 
+pub(crate) mod args;
 mod nat;
 mod remote;
 mod report;
@@ -16,11 +17,12 @@ pub(crate) use request::{Filter, Request};
 
 use serde::Serialize;
 
-use crate::args::{ColorChoice, ShowArgs};
+use crate::args::ColorChoice;
 use crate::captured;
 use crate::error::Failure;
 use crate::host::Remote;
 use crate::render;
+use crate::show::args::ShowArgs;
 
 /// Looks once, or every so often, and prints.
 pub(crate) fn run(args: &ShowArgs) -> Result<(), Failure> {

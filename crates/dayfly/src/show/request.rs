@@ -8,8 +8,9 @@ use dayfly_insight::{Destination, DestinationKey};
 use dayfly_linux::observe::Wishes;
 use dayfly_ports::Protocol;
 
-use crate::args::{ColorChoice, ShowArgs};
+use crate::args::ColorChoice;
 use crate::error::Failure;
+use crate::show::args::ShowArgs;
 use crate::target::Target;
 
 /// Everything `show` needs to know.

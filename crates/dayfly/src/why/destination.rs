@@ -19,10 +19,10 @@ use dayfly_ports::{Port, PortSet, Protocol};
 
 use super::oracle;
 use super::report::{Body, HeldBy, Part, Report, with_owners};
-use crate::args::WhyArgs;
 use crate::error::Failure;
 use crate::place;
 use crate::target::Target;
+use crate::why::args::WhyArgs;
 
 /// Looks that a forecast is made from, at most.
 const LOOKS: u32 = 10;

@@ -1,5 +1,6 @@
 //! `dayfly why`: who holds a port, or why a destination cannot be reached any more.
 
+pub(crate) mod args;
 mod destination;
 pub(crate) mod holder;
 mod oracle;
@@ -9,10 +10,10 @@ mod report;
 pub(crate) use destination::watch;
 pub(crate) use report::{Body, HeldBy, Part, ProbeReport, Report};
 
-use crate::args::WhyArgs;
 use crate::error::Failure;
 use crate::render;
 use crate::subject::Subject;
+use crate::why::args::WhyArgs;
 
 /// Looks, and prints the answer.
 pub(crate) fn run(args: &WhyArgs) -> Result<(), Failure> {

@@ -9,9 +9,9 @@ use dayfly_linux::{settings, trial};
 use dayfly_ports::{Port, Protocol};
 
 use super::report::{Body, ProbeReport, Report, with_owners};
-use crate::args::WhyArgs;
 use crate::error::Failure;
 use crate::place;
+use crate::why::args::WhyArgs;
 
 pub(super) fn report(args: &WhyArgs, port: Port) -> Result<Report, Failure> {
     if args.watch.is_some() {
