@@ -37,6 +37,7 @@ pub mod doctor;
 pub mod firewall;
 pub mod forecast;
 pub mod ftp;
+mod grouped;
 mod headroom;
 pub mod nat;
 mod port_bag;
@@ -50,6 +51,7 @@ mod usage;
 pub mod why;
 
 pub use datagram::UdpSource;
+pub use grouped::grouped;
 pub use headroom::{Counts, Destination, DestinationKey, Fold, Headroom};
 pub use settings::{RangeSetting, Settings, TimeWaitReuse};
 pub use socket::{Socket, State};

@@ -9,7 +9,7 @@ use super::destination::{DestinationAnswer, DestinationVerdict};
 use super::port::{BindOutcome, PortAnswer, PortVerdict};
 use super::shell::{Command, Shell};
 use super::{BindTrial, Holder, HolderKind};
-use crate::Settings;
+use crate::{Settings, grouped};
 
 /// Something to do and what comes of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,7 +113,7 @@ pub(super) fn of_destination(
             ),
             format!(
                 "the kernel then tries every port in turn instead of half the range first: a connect() finds one of the {} free ports in microseconds (Linux 6.8 and later). It brings no port",
-                row.free
+                grouped(row.free)
             ),
         );
         remedies.offer(
@@ -126,10 +126,10 @@ pub(super) fn of_destination(
             "keep connections open and use them again (keep-alive, a connection pool)".to_owned(),
             format!(
                 "{} of the {} ports are held by connections that are over; each holds its port for {} s, so {} ports last for {} new connections a second",
-                classes.time_wait,
-                row.used,
+                grouped(classes.time_wait),
+                grouped(row.used),
                 settings.time_wait_seconds,
-                row.usable,
+                grouped(row.usable),
                 row.usable / settings.time_wait_seconds.max(1),
             ),
         );
@@ -139,7 +139,7 @@ pub(super) fn of_destination(
                 format!(
                     "a new connection may take over a TIME_WAIT that is {} ms old: up to {} ports come back",
                     settings.tw_reuse_delay_ms,
-                    classes.time_wait - classes.reusable
+                    grouped(classes.time_wait - classes.reusable)
                 ),
             );
         }
@@ -148,7 +148,7 @@ pub(super) fn of_destination(
         remedies.offer(
             "make the program close the connections that its peer has closed (state CLOSE_WAIT)"
                 .to_owned(),
-            format!("{} ports; nothing else ends these connections", answer.close_wait),
+            format!("{} ports; nothing else ends these connections", grouped(answer.close_wait)),
         );
     }
     if answer.unanswered * 4 >= row.used.max(1) {
@@ -160,7 +160,7 @@ pub(super) fn of_destination(
             ),
             format!(
                 "{} ports wait for an answer (SYN_SENT), each for more than a minute unless the program gives up",
-                answer.unanswered
+                grouped(answer.unanswered)
             ),
         );
     }
@@ -169,7 +169,8 @@ pub(super) fn of_destination(
         remedies.offer(
             "move listeners and bound sockets out of the range of automatic ports".to_owned(),
             format!(
-                "{held} ports: whoever is bound to a port, on whatever address, takes it from every automatic connection"
+                "{} ports: whoever is bound to a port, on whatever address, takes it from every automatic connection",
+                grouped(held)
             ),
         );
     }
@@ -179,7 +180,7 @@ pub(super) fn of_destination(
             format!(
                 "{}{} ports: bound first, a connection takes its port from every other destination, and its TIME_WAIT does so for {} s more",
                 if classes.suspected > 0 { "up to " } else { "" },
-                classes.bound_elsewhere + classes.suspected,
+                grouped(classes.bound_elsewhere + classes.suspected),
                 settings.time_wait_seconds
             ),
         );
@@ -189,14 +190,14 @@ pub(super) fn of_destination(
             shell.dayfly(&format!("set {wide}")),
             format!(
                 "{} ports more for every destination. It refuses as long as a service listens inside the wider range on a port that is not reserved, and names the ports",
-                wide.len() - range.len()
+                grouped(wide.len() - range.len())
             ),
         );
     }
     remedies.offer(
         "connect from one more source address, or to one more address or port of the destination"
             .to_owned(),
-        format!("{} ports each, with a cliff of their own", row.usable),
+        format!("{} ports each, with a cliff of their own", grouped(row.usable)),
     );
     remedies.0
 }

@@ -36,6 +36,7 @@ pub(crate) mod why_json;
 use std::env;
 use std::io::{self, Write};
 
+pub(crate) use dayfly_insight::grouped;
 use serde::Serialize;
 
 use crate::args::ColorChoice;
@@ -105,19 +106,6 @@ pub(crate) fn failure(failure: &Failure) -> String {
     }
 }
 
-/// A number with its thousands apart: 28,232.
-pub(crate) fn grouped(number: impl Into<u64>) -> String {
-    let digits = number.into().to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// `1 port`, `2 ports`.
 pub(crate) fn counted(number: impl Into<u64>, thing: &str) -> String {
     let number = number.into();
@@ -150,16 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn thousands_are_apart() {
-        for (number, text) in [
-            (0u64, "0"),
-            (999, "999"),
-            (1000, "1,000"),
-            (65536, "65,536"),
-            (1_234_567, "1,234,567"),
-        ] {
-            assert_eq!(grouped(number), text);
-        }
+    fn one_is_no_plural() {
         assert_eq!(counted(1u64, "port"), "1 port");
         assert_eq!(counted(0u64, "port"), "0 ports");
     }
