@@ -3,7 +3,7 @@
 //!
 //! A client asks rpcbind (Windows: the endpoint mapper on port 135) for the port and connects to
 //! what it is told. Where the firewall lets in the question and not what the answer names, the
-//! client hangs: those programs are [`unreachable`].
+//! client hangs: those programs are [`unreachable()`].
 
 use std::collections::BTreeMap;
 
