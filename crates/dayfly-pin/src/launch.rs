@@ -42,6 +42,7 @@ const STARTED: u32 = 0;
 const NOT_RUN: u32 = 1;
 const NOT_FILTERED: u32 = 2;
 const NOT_SUPERVISED: u32 = 3;
+const NOT_IN_GROUP: u32 = 4;
 
 /// Room for so many bytes of events. A pipe of an ordinary user may have as many
 /// (`fs.pipe-max-size`).
@@ -62,7 +63,7 @@ pub(crate) fn spawn(pin: &Pin, command: &mut Command) -> Result<Pinned, Error> {
             if let Ok((attachment, tap)) = bpf() {
                 match launch(command, &mut Plan::Bpf(Some(attachment)), Some(tap)) {
                     // The cgroup's limits, or a sandbox without clone3().
-                    Err(Error::Supervisor(_)) => {}
+                    Err(Error::Bpf { .. }) => {}
                     result => return result,
                 }
             }
@@ -115,6 +116,10 @@ fn launch(command: &mut Command, plan: &mut Plan, tap: Option<Tap>) -> Result<Pi
             NOT_RUN => refusal = Some(Error::Run(error)),
             NOT_FILTERED if number as i32 == libc::EBUSY => refusal = Some(Error::ListenerActive),
             NOT_FILTERED => refusal = Some(Error::Seccomp(error)),
+            NOT_IN_GROUP => {
+                let doing = "the program cannot be started in a cgroup";
+                refusal = Some(Error::Bpf { doing, error });
+            }
             _ => refusal = Some(Error::Supervisor(error)),
         }
     }
@@ -144,7 +149,11 @@ fn launch(command: &mut Command, plan: &mut Plan, tap: Option<Tap>) -> Result<Pi
 fn supervise(command: &mut Command, plan: &mut Plan, birth: OwnedFd, pipes: Pipes) -> ! {
     let signals = match Signals::block() {
         Ok(signals) => signals,
-        Err(error) => fail(&birth, error),
+        Err(error) => fail(&birth, NOT_SUPERVISED, error),
+    };
+    let failure = match plan {
+        Plan::Seccomp { .. } => NOT_SUPERVISED,
+        Plan::Bpf(_) => NOT_IN_GROUP,
     };
     let started = match plan {
         Plan::Seccomp { filter, decider } => start_filtered(command, filter, &birth, &signals)
@@ -165,14 +174,14 @@ fn supervise(command: &mut Command, plan: &mut Plan, birth: OwnedFd, pipes: Pipe
             supervisor.close_all_else();
             exit(supervisor.run())
         }
-        Err(Some(error)) => fail(&birth, error),
+        Err(Some(error)) => fail(&birth, failure, error),
         Err(None) => exit(1),
     }
 }
 
 /// Ends the supervisor before it has begun.
-fn fail(birth: &OwnedFd, error: Errno) -> ! {
-    write_record(birth, NOT_SUPERVISED, error.raw_os_error() as u32);
+fn fail(birth: &OwnedFd, tag: u32, error: Errno) -> ! {
+    write_record(birth, tag, error.raw_os_error() as u32);
     exit(1)
 }
 

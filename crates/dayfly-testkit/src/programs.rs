@@ -16,13 +16,14 @@ const C: &[&str] = &["-O2", "-Wall", "-Wextra", "-Werror", "-pthread"];
 const STATIC_C: &[&str] = &["-O2", "-Wall", "-Wextra", "-Werror", "-pthread", "-static"];
 const LIBRARY: &[&str] = &["-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"];
 
-const RECIPES: [Recipe; 7] = [
+const RECIPES: [Recipe; 8] = [
     Recipe { name: "client", source: "client.c", compiler: "cc", words: C },
     Recipe { name: "client-static", source: "client.c", compiler: "cc", words: STATIC_C },
     Recipe { name: "client-musl", source: "client.c", compiler: "musl-gcc", words: STATIC_C },
     Recipe { name: "client-go", source: "client.go", compiler: "go", words: &["build"] },
     Recipe { name: "uring", source: "uring.c", compiler: "cc", words: C },
     Recipe { name: "daemon", source: "daemon.c", compiler: "cc", words: C },
+    Recipe { name: "deny", source: "deny.c", compiler: "cc", words: C },
     Recipe { name: "preload.so", source: "preload.c", compiler: "cc", words: LIBRARY },
 ];
 

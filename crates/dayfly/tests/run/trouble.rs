@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 
-use dayfly_testkit::SocketOptions;
+use dayfly_testkit::{SocketOptions, finish};
 
-use crate::stand::{Stand, VIAS, Who};
+use crate::stand::{PATIENCE, Stand, VIAS, Who};
 
 #[test]
 fn a_listener_holds_the_port() {
@@ -161,5 +161,27 @@ fn another_network_namespace() {
         let done = stand.run(Who::Root, &format!("--via {via} --port 63992"), &line);
         assert!(done.success(), "{via}: {done:?}");
         assert_eq!(there.ports(), [63992], "{via}");
+    }
+}
+
+/// A container's sandbox without what BPF takes: the other way is taken, or it is said what is missing.
+#[test]
+fn a_sandbox() {
+    crate::stand!();
+    let stand = Stand::near();
+    for call in [libc::SYS_bpf, libc::SYS_clone3] {
+        let run = |via: &str| {
+            let line = format!("@deny {call} @dayfly run --via {via} --port 63991 --");
+            let words = stand.words(&format!("{line} @client connect @4"));
+            finish(&mut stand.command(Who::Root, &words), PATIENCE)
+        };
+        let done = run("auto");
+        assert!(done.success(), "{call}: {done:?}");
+        assert_eq!((stand.ports(), done.stderr.as_str()), (vec![63991], ""), "{call}");
+        let done = run("bpf");
+        assert_eq!(done.status.and_then(|status| status.code()), Some(125), "{call}: {done:?}");
+        assert!(done.stderr.contains("Function not implemented"), "{call}: {}", done.stderr);
+        assert!(done.stderr.contains("--via seccomp"), "{call}: {}", done.stderr);
+        assert_eq!(stand.ports(), [], "{call}");
     }
 }
