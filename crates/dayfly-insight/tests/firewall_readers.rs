@@ -252,11 +252,10 @@ fn jumps_that_cross_or_go_in_circles_come_to_an_end() {
     }
 }
 
-/// What helps is said in the words of that firewall, and of the system that has it.
-#[test]
-fn remedies_are_for_that_firewall() {
-    let used: PortSet = "10000-65535".parse().unwrap();
-    let host = Host {
+/// A host with these automatic ports.
+fn host(range: &str) -> Host {
+    let used: PortSet = range.parse().unwrap();
+    Host {
         families: vec![Family::Ipv4],
         interface: None,
         addresses: Vec::new(),
@@ -265,7 +264,13 @@ fn remedies_are_for_that_firewall() {
         udp: Box::new(used),
         passive: None,
         rpc: None,
-    };
+    }
+}
+
+/// What helps is said in the words of that firewall, and of the system that has it.
+#[test]
+fn remedies_are_for_that_firewall() {
+    let host = host("10000-65535");
     for (rules, wanted) in [
         (
             "block all\npass out all\npass in proto tcp to any port 49152:65535\n",
@@ -296,17 +301,7 @@ fn remedies_are_for_that_firewall() {
 /// Ports that are left over when others have been dropped were not opened for anybody.
 #[test]
 fn trust_in_an_address_opens_no_span() {
-    let used: PortSet = "32768-60999".parse().unwrap();
-    let host = Host {
-        families: vec![Family::Ipv4],
-        interface: None,
-        addresses: Vec::new(),
-        peer: None,
-        tcp: Box::new(used.clone()),
-        udp: Box::new(used),
-        passive: None,
-        rpc: None,
-    };
+    let host = host("32768-60999");
     for (rules, relation) in [
         (
             "-A INPUT -p tcp --dport 1:2000 -j DROP\n-A INPUT -s 10.0.0.0/8 -j ACCEPT",
