@@ -252,6 +252,21 @@ fn jumps_that_cross_or_go_in_circles_come_to_an_end() {
     }
 }
 
+/// What anchors hold counts where it is printed; an anchor for some packets stays closed.
+#[test]
+fn anchors_of_pf_are_opened_where_they_are_printed() {
+    let open = "block all\nanchor \"a/*\" all {\n  anchor \"b\" all {\n    pass in proto tcp to \
+                port 80\n  }\n}\npass in proto tcp to port 22\n";
+    let closed = "block all\nanchor \"a/*\" in on em0 {\n  pass in proto tcp to port { 80, 81 }\n}\n\
+                  pass in quick proto tcp to port 22\n";
+    let (_, open) = outcome(open, Direction::In, Protocol::Tcp);
+    assert_eq!(open.surely_passed().ports().to_string(), "22,80");
+    assert!(open.opaque.is_empty());
+    let (_, closed) = outcome(closed, Direction::In, Protocol::Tcp);
+    assert!(closed.surely_passed().is_empty());
+    assert!(closed.opaque.contains(1000, 80));
+}
+
 /// A host with these automatic ports.
 fn host(range: &str) -> Host {
     let used: PortSet = range.parse().unwrap();

@@ -257,6 +257,18 @@ const PF_MACOS: &str = "scrub-anchor \"com.apple/*\" all fragment reassemble
 anchor \"com.apple/*\" all
 block drop in proto tcp from any to any port 49152:65535
 ";
+/// The same by `pfctl -a '*' -sr`.
+const PF_MACOS_WHOLE: &str = "scrub-anchor \"com.apple/*\" all fragment reassemble {
+}
+anchor \"com.apple/*\" all {
+  anchor \"200.AirDrop/*\" all {
+  }
+  anchor \"250.ApplicationFirewall/*\" all {
+    block drop in proto tcp from any to any port 22
+  }
+}
+block drop in proto tcp from any to any port 49152:65535
+";
 
 /// `netsh advfirewall firewall show rule name=all verbose`: a rule for each of these ports.
 fn netsh(rules: &[(&str, &str)]) -> String {
@@ -294,12 +306,14 @@ fn firewalls_of_windows_macos_and_openbsd() {
     let mut say = |title: &str, host: &FakeHost| {
         all += &format!("--- {title} ---\n{}", dayfly(host, CHECK));
     };
-    for (system, rules) in [("openbsd", PF_OPENBSD), ("macos", PF_MACOS)] {
+    for (system, rules, whole) in
+        [("openbsd", PF_OPENBSD, ""), ("macos", PF_MACOS, ""), ("macos", PF_MACOS, PF_MACOS_WHOLE)]
+    {
         let host = FakeHost::start(system);
         host.netstat(BSD);
         let _ = host.sh(&format!(
             "mkdir -p /sbin; cat > /usr/sbin/pfctl <<'END'\n#!/bin/sh\ncase $* in *info*) \
-             echo 'Status: Enabled for 0 days 00:01:00';; *) cat <<E\n{rules}E\nesac\nEND\n\
+             echo 'Status: Enabled for 0 days 00:01:00';; -a*) cat <<E\n{whole}E\n;; *) cat <<E\n{rules}E\nesac\nEND\n\
              chmod 755 /usr/sbin/pfctl"
         ));
         say(system, &host);

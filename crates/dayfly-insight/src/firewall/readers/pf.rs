@@ -26,9 +26,18 @@ pub fn read(text: &str) -> Result<Ruleset, ReadError> {
     let mut skipped: Vec<String> = Vec::new();
     let mut remarks = Vec::new();
     let mut rules = 0;
+    let mut blocks = Blocks::default();
     for line in logical_lines(text) {
         let tokens = tokens(&line);
         let Some(first) = tokens.first() else { continue };
+        match blocks.step(&tokens) {
+            Step::Edge => {
+                rules += 1;
+                continue;
+            }
+            Step::Closed => continue,
+            Step::Rule => {}
+        }
         if let [name, equals, ..] = tokens.as_slice()
             && equals == "="
         {
@@ -101,6 +110,55 @@ pub fn read(text: &str) -> Result<Ruleset, ReadError> {
     ruleset.remarks = remarks;
     Ok(ruleset)
 }
+
+/// The blocks of anchors that a line is inside of: `pfctl -a '*' -sr` prints what the anchors hold
+/// between braces (pfctl(8)), and files may be written so.
+#[derive(Default)]
+struct Blocks {
+    /// Whether each is closed to us: its rules are for packets that its own line chooses.
+    closed: Vec<bool>,
+}
+
+/// What a line is.
+enum Step {
+    /// The beginning or the end of a block without a choice of its own.
+    Edge,
+    /// Inside of a closed block, or its end.
+    Closed,
+    /// Anything else.
+    Rule,
+}
+
+impl Blocks {
+    fn step(&mut self, tokens: &[String]) -> Step {
+        let [first, rest @ ..] = tokens else { return Step::Closed };
+        let inside = self.closed.contains(&true);
+        if first == "}" {
+            return if self.closed.pop().is_some() && !inside { Step::Edge } else { Step::Closed };
+        }
+        let opens = first.ends_with("anchor") && rest.last().is_some_and(|last| last == "{");
+        if !opens {
+            return if inside { Step::Closed } else { Step::Rule };
+        }
+        // Its name, which may be missing, and nothing that chooses packets.
+        let middle = rest.get(..rest.len() - 1).unwrap_or(&[]);
+        let chooses = |word: &String| CHOICES.contains(&word.as_str());
+        let closed = first == "anchor" && middle.iter().any(chooses);
+        self.closed.push(closed);
+        match (inside, closed) {
+            (true, _) => Step::Closed,
+            // The reader of rules says that it cannot read it.
+            (false, true) => Step::Rule,
+            (false, false) => Step::Edge,
+        }
+    }
+}
+
+/// Words after which an anchor's rules are not for every packet, or end the walk.
+const CHOICES: [&str; 14] = [
+    "in", "out", "on", "inet", "inet6", "proto", "from", "to", "port", "user", "group", "quick",
+    "tagged", "rtable",
+];
 
 /// Lines without comments, those that end with a backslash joined.
 fn logical_lines(text: &str) -> Vec<String> {
