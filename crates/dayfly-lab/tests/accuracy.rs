@@ -37,6 +37,8 @@ struct Made {
 }
 
 const STRATEGIES: usize = 34;
+/// None of those: [`like_a_system`].
+const LIKE_A_SYSTEM: usize = usize::MAX;
 
 fn make(number: usize, own: PortRange) -> Made {
     use Class::{
@@ -130,11 +132,39 @@ fn own_range(random: &mut Xoshiro) -> PortRange {
     PortRange::new(low, low.saturating_add(len)).unwrap()
 }
 
+/// A counter for each of some groups of destinations, over exactly the range of a system.
+fn like_a_system(random: &mut Xoshiro) -> Made {
+    let ranges = [
+        (1024, 5000),
+        (1024, 49151),
+        (1024, 65535),
+        (10000, 65535),
+        (16000, 65535),
+        (32768, 60999),
+        (32768, 61000),
+        (49152, 65535),
+    ];
+    let (low, high) = ranges[random.below(ranges.len() as u32) as usize];
+    let range = PortRange::new(low, high).unwrap();
+    let counters = [5, 8, 10, 16, 64][random.below(5) as usize];
+    let strategy = Box::new(DoubleHash::new(range, counters));
+    let class = Class::DestinationCounter;
+    Made {
+        name: "rfc6056-4 like a system",
+        class,
+        protocol: Protocol::Tcp,
+        range,
+        strategy,
+        fewest_destinations: 1,
+    }
+}
+
 /// What a capture of so many openings says, and which classes would be right.
 fn trial(number: usize, seed: u64, samples: usize) -> (Made, Verdict, usize) {
     let mut random = Xoshiro::seeded(seed);
     let own = own_range(&mut random);
-    let mut made = make(number, own);
+    let mut made =
+        if number == LIKE_A_SYSTEM { like_a_system(&mut random) } else { make(number, own) };
     let destinations = [1, 2, 3, 5, 8, 12, 20, 40][random.below(8) as usize];
     let destinations = destinations.max(made.fewest_destinations);
     let missed = [0, 0, 5, 20, 40][random.below(5) as usize];
@@ -189,11 +219,26 @@ struct Score {
 }
 
 impl Score {
-    /// Every trial has its own seed, so it does not matter who makes it.
     fn of(trials: usize, samples: usize, seed: u64) -> Score {
+        Score::made_by(trials, samples, seed, |trial| {
+            let number = trial % STRATEGIES + trial / STRATEGIES % 2 * STRATEGIES;
+            if number % STRATEGIES == STRATEGIES - 1 { number } else { number % STRATEGIES }
+        })
+    }
+
+    /// Every trial has its own seed, so it does not matter which thread makes it.
+    fn made_by(
+        trials: usize,
+        samples: usize,
+        seed: u64,
+        make: impl Fn(usize) -> usize + Copy + Send,
+    ) -> Score {
         let threads = thread::available_parallelism().map_or(1, |threads| threads.get());
         thread::scope(|scope| {
-            let part = |first| Score::of_some((first..trials).step_by(threads), samples, seed);
+            let part = move |first| {
+                let numbers = (first..trials).step_by(threads);
+                Score::of_some(numbers.map(|trial| (trial, make(trial))), samples, seed)
+            };
             let parts: Vec<_> =
                 (0..threads).map(|first| scope.spawn(move || part(first))).collect();
             let parts = parts.into_iter().map(|part| part.join().unwrap());
@@ -217,12 +262,9 @@ impl Score {
         self
     }
 
-    fn of_some(numbers: impl Iterator<Item = usize>, samples: usize, seed: u64) -> Score {
+    fn of_some(trials: impl Iterator<Item = (usize, usize)>, samples: usize, seed: u64) -> Score {
         let mut score = Score::default();
-        for trial_number in numbers {
-            let number = trial_number % STRATEGIES + trial_number / STRATEGIES % 2 * STRATEGIES;
-            let number =
-                if number % STRATEGIES == STRATEGIES - 1 { number } else { number % STRATEGIES };
+        for (trial_number, number) in trials {
             let seed = seed + trial_number as u64;
             let (made, verdict, destinations) = trial(number, seed, samples);
             // Several classes in one answer: these openings cannot tell them apart.
@@ -291,5 +333,18 @@ fn few_openings_make_no_bold_answers() {
         let score = Score::of(500, samples, 0xf00_0000 + samples as u64 * 10_000);
         // Settled means 99 %: one in a hundred may be wrong.
         assert!(score.settled_wrong.len() <= 5, "{samples}: {}", score.report());
+    }
+}
+
+#[test]
+fn shared_counters_are_not_mistaken_for_a_system_with_the_same_range() {
+    for samples in [60, 200, 1000] {
+        let trials = if samples == 1000 { 300 } else { 1500 };
+        let seed = 0xa40_0000 + samples as u64 * 10_000;
+        let score = Score::made_by(trials, samples, seed, |_| LIKE_A_SYSTEM);
+        assert!(score.right * 100 >= score.trials * 95, "{samples}: {}", score.report());
+        // Settled means 99 %; with 200 openings no answer is wrong.
+        let may_be_wrong = if samples < 200 { 3 } else { 0 };
+        assert!(score.settled_wrong.len() <= may_be_wrong, "{samples}: {}", score.report());
     }
 }

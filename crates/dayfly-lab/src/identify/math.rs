@@ -1,4 +1,4 @@
-//! Sums of logarithms, and the logarithm of the gamma function.
+//! Sums of logarithms, and distributions of counts.
 
 use std::iter;
 use std::sync::LazyLock;
@@ -10,20 +10,6 @@ pub(super) fn log_sum(logs: impl Iterator<Item = f64> + Clone) -> f64 {
         return largest;
     }
     largest + logs.map(|log| (log - largest).exp()).sum::<f64>().ln()
-}
-
-/// ln of the gamma function for positive numbers: Stirling's series, after shifting the argument
-/// to where it converges. Good to nine digits.
-pub(super) fn ln_gamma(x: f64) -> f64 {
-    let mut shift = 0.0;
-    let mut x = x;
-    while x < 7.0 {
-        shift += x.ln();
-        x += 1.0;
-    }
-    let square = 1.0 / (x * x);
-    let series = (1.0 / 12.0 - square * (1.0 / 360.0 - square / 1260.0)) / x;
-    (x - 0.5) * x.ln() - x + 0.918_938_533_204_672_7 + series - shift
 }
 
 /// Logarithms of factorials, as far as ports reach.
@@ -88,16 +74,25 @@ pub(super) fn binomial(hits: u32, tries: u32, hit: Odds) -> f64 {
     chance(choose + f64::from(hits) * hit.ln + f64::from(misses) * hit.ln_not)
 }
 
-/// How likely `hits` of `tries` are where a hit's probability itself has the distribution
-/// Beta(`a`, `b`).
-pub(super) fn beta_binomial(hits: f64, tries: f64, a: f64, b: f64) -> f64 {
-    if hits > tries {
-        return 0.0;
+/// How likely each number of hits is, from none to all of `tries`, where a hit's probability itself has
+/// the distribution Beta(`a`, `b`).
+pub(super) fn beta_binomials(tries: u32, a: f64, b: f64, chances: &mut Vec<f64>) {
+    const LARGE: f64 = 1e200;
+    chances.clear();
+    let mut chance = 1.0;
+    chances.push(chance);
+    for hits in 0..tries {
+        let left = f64::from(tries - hits);
+        let hits = f64::from(hits);
+        chance *= left * (hits + a) / ((hits + 1.0) * (left - 1.0 + b));
+        if chance > LARGE {
+            chances.iter_mut().for_each(|one| *one /= LARGE);
+            chance /= LARGE;
+        }
+        chances.push(chance);
     }
-    let choose = ln_gamma(tries + 1.0) - ln_gamma(hits + 1.0) - ln_gamma(tries - hits + 1.0);
-    let with = ln_gamma(hits + a) + ln_gamma(tries - hits + b) - ln_gamma(tries + a + b);
-    let without = ln_gamma(a) + ln_gamma(b) - ln_gamma(a + b);
-    (choose + with - without).exp()
+    let all: f64 = chances.iter().sum();
+    chances.iter_mut().for_each(|one| *one /= all);
 }
 
 #[cfg(test)]
@@ -110,8 +105,6 @@ mod tests {
 
     #[test]
     fn known_values() {
-        assert!(near(ln_gamma(1.0), 0.0) && near(ln_gamma(0.5), 0.572_364_942_924_7));
-        assert!(near(ln_gamma(11.0), 3_628_800_f64.ln()));
         assert!(near(log_sum([0.0, 0.0].into_iter()), 2_f64.ln()));
         assert_eq!(log_sum(std::iter::empty()), f64::NEG_INFINITY);
         let mut chances = [0.0; 2];
@@ -120,8 +113,15 @@ mod tests {
         let quarter = Odds::of(0.25);
         assert!(near(binomial(1, 2, quarter), 0.375) && binomial(3, 2, quarter) == 0.0);
         assert!(near(quarter.geometric(2), 0.75 / 16.0) && quarter.geometric(100) == 0.0);
-        assert!(near(ln_factorial(10), ln_gamma(11.0)) && ln_factorial(0) == 0.0);
-        assert!(near(beta_binomial(1.0, 2.0, 1.0, 1.0), 1.0 / 3.0));
+        assert!(near(ln_factorial(10), 3_628_800_f64.ln()) && ln_factorial(0) == 0.0);
+        let mut chances = Vec::new();
+        beta_binomials(2, 1.0, 1.0, &mut chances);
+        assert!(chances.iter().all(|chance| near(*chance, 1.0 / 3.0)) && chances.len() == 3);
+        beta_binomials(1, 0.2, 0.6, &mut chances);
+        assert!(near(chances[1], 0.25));
+        // Where the chance of no hit is too small for a number.
+        beta_binomials(900, 1e6, 1e-3, &mut chances);
+        assert!(chances[900] > 0.99999 && chances.len() == 901);
     }
 
     #[test]
@@ -132,8 +132,6 @@ mod tests {
             negative_binomials(extra, 5, &[Odds::of(0.4)], &mut chances);
             all += chances[0];
         }
-        assert!(near(all, 1.0), "{all}");
-        let all = (0..=9).map(|hits| beta_binomial(f64::from(hits), 9.0, 0.2, 1.3)).sum();
         assert!(near(all, 1.0), "{all}");
     }
 }

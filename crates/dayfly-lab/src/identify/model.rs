@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use dayfly_ports::PortRange;
 
 use super::class::Class;
-use super::math::{Odds, beta_binomial, binomial, log_sum, negative_binomials};
+use super::math::{Odds, beta_binomials, binomial, log_sum, negative_binomials};
 use super::steps::{LARGEST_PRIOR, LINUX, LOSSES_PRIOR, RANDOM};
 use super::trace::{Look, Trace};
 
@@ -39,8 +39,9 @@ static GAPS_ODDS: LazyLock<[Odds; 16]> =
     LazyLock::new(|| GAPS.map(|gap| Odds::of(1.0 - 1.0 / gap)));
 /// How a destination's counter is shared with other destinations: mostly not, or wholly.
 const SHARED: (f64, f64) = (0.15, 0.6);
-/// Openings to the same destination that were missed in a row, at most.
-const MISSED: usize = 6;
+/// The same shares, roughly, where a counter is used by few.
+const LOST: [f64; 3] = [0.003, 0.15, 0.4];
+static LOST_ODDS: LazyLock<[Odds; 3]> = LazyLock::new(|| LOST.map(Odds::of));
 /// How often Linux 5.12 to 5.17 moves a counter twice for one opening (c579bd1b4021).
 const TWICE: f64 = 1.0 / 16.0;
 /// How many counters a table has, and how likely that is: Linux 5.12 to 5.17 (`table_perturb`,
@@ -48,7 +49,7 @@ const TWICE: f64 = 1.0 / 16.0;
 const TABLE_LINUX: &[(f64, f64)] = &[(256.0, 1.0)];
 const TABLE_RFC: &[(f64, f64)] = &[(10.0, 0.5), (1024.0, 0.5)];
 /// So many destinations are tried as neighbours in one counter; more are too unlikely to matter.
-const NEIGHBOURS: usize = 4;
+const NEIGHBOURS: usize = 5;
 /// A logarithm this far below is not added to a sum.
 const LOST_CAUSE: f64 = 40.0;
 /// Ways to explain the ports whose logarithms differ by less are both worth naming.
@@ -61,14 +62,23 @@ pub(super) struct Fit {
     pub(super) log: f64,
     /// To how many draws over the range the samples amount, as far as its ends are concerned.
     pub(super) draws: f64,
-    /// Whether the rule has a table of counters and fits about as well as it can if all
-    /// destinations that were seen twice share one of them: then it looks like a single counter.
-    pub(super) one_counter: bool,
+    /// Of a rule with a table of counters that fits about as well as it can if all destinations that
+    /// were seen twice share one of them: then it looks like a single counter.
+    pub(super) one_counter: Option<OneCounter>,
+}
+
+/// All destinations share one counter of a table.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OneCounter {
+    /// The logarithm of the likelihood if they do.
+    pub(super) log: f64,
+    /// The logarithm of the chance that they do.
+    pub(super) chance: f64,
 }
 
 impl Fit {
     const fn new(log: f64, draws: f64) -> Fit {
-        Fit { log, draws, one_counter: false }
+        Fit { log, draws, one_counter: None }
     }
 }
 
@@ -434,38 +444,49 @@ fn table(
     let mut most_seen: Vec<usize> = (0..trace.destinations).collect();
     most_seen.sort_by_key(|destination| std::cmp::Reverse(counts[*destination]));
     let stepped = counts.iter().filter(|count| **count > 1).count();
-    let mut ways = vec![apart];
-    for neighbours in 2..=stepped.min(NEIGHBOURS) {
+    let together = |neighbours: usize| {
         let together = &most_seen[..neighbours];
         let is_one = |look: &Look| together.contains(&look.destination);
         let one = hashed(&trace.only(is_one), span, counter, draw);
         let rest = counters(&trace.only(|look| !is_one(look)), span, counter, draw);
         let others = neighbours as i32 - 1;
         let chance: f64 = sizes.iter().map(|(size, share)| share * size.powi(-others)).sum();
-        let log = one.log + rest.log + chance.ln();
+        let shared = OneCounter { log: one.log + rest.log, chance: chance.ln() };
+        let one_counter = (neighbours == stepped).then_some(shared);
+        Fit { log: shared.log + shared.chance, draws: one.draws + rest.draws, one_counter }
+    };
+    let mut ways = vec![apart];
+    // All of them are tried whatever comes of some of them: openings to the others look like
+    // openings that were missed.
+    if (2..=NEIGHBOURS).contains(&stepped) {
+        ways.push(together(stepped));
+    }
+    for neighbours in 2..stepped.min(NEIGHBOURS + 1) {
+        let way = together(neighbours);
         // If these do not share a counter, they do not with one more either.
-        if log < apart.log - LOST_CAUSE {
+        if way.log < apart.log - LOST_CAUSE {
             break;
         }
-        let one_counter = neighbours == stepped;
-        ways.push(Fit { log, draws: one.draws + rest.draws, one_counter });
+        ways.push(way);
     }
     let log = log_sum(ways.iter().map(|way| way.log));
     // The learned shares of `counters` can come to much the same as sharing wholly.
-    let one_counter = ways.iter().any(|way| way.one_counter && way.log > log - MUCH_THE_SAME);
+    let good = ways.iter().filter(|way| way.log > log - MUCH_THE_SAME);
+    let one_counter = good.filter_map(|way| way.one_counter).next();
     let best = ways.into_iter().max_by(|a, b| a.log.total_cmp(&b.log)).unwrap_or(apart);
     Fit { log, draws: best.draws, one_counter }
 }
 
 /// Counters of their own: a destination's counter moves with its own openings, and with those of
-/// destinations that share it: an unknown share, learned for each destination.
+/// destinations that share it: an unknown share, learned for each destination. Openings that were
+/// missed moved it as well: the more, the more it was used.
 fn counters(trace: &Trace, span: Span, counter: Counter, draw: impl Fn(u32) -> f64) -> Fit {
-    const LOST: [f64; 3] = [0.003, 0.15, 0.4];
     let Counter { unit, twice } = counter;
     let own = [1.0 - twice, twice];
     let span = if unit == 2 { Span { len: span.even(), ..span } } else { span };
     let place = Place { jump: never, draw };
     let mut shares = vec![SHARED; trace.destinations];
+    let mut chances = Vec::new();
     by_destination(trace, span, &LOST.map(|_| 1.0 / 3.0), place, |index, last, from, to, masses| {
         masses.fill(0.0);
         let distance = span.upwards(from, to).unwrap_or(0);
@@ -474,26 +495,36 @@ fn counters(trace: &Trace, span: Span, counter: Counter, draw: impl Fn(u32) -> f
             return;
         }
         let extra = distance / unit - 1;
-        if extra > others + MISSED as u32 + 1 {
+        if extra > most_missed(others) + others {
             return;
         }
-        let (a, b) = shares[trace.looks[index].destination];
-        let shared = |extra: Option<u32>| {
-            extra.map_or(0.0, |extra| beta_binomial(extra.into(), others.into(), a, b))
-        };
-        let mut by_missed = [0.0; MISSED];
-        for (missed, chance) in by_missed.iter_mut().enumerate() {
-            for (more, share) in own.iter().enumerate() {
-                *chance += share * shared(extra.checked_sub((missed + more) as u32));
+        let (a, b) = &mut shares[trace.looks[index].destination];
+        beta_binomials(others, *a, *b, &mut chances);
+        let (mut all, mut hits) = (0.0, 0.0);
+        for (shared, chance) in (0..).zip(&chances).take(extra as usize + 1) {
+            for (more, own) in (0..).zip(own) {
+                let missed = (extra - shared).checked_sub(more);
+                let Some(missed) = missed.filter(|missed| *missed <= most_missed(shared)) else {
+                    continue;
+                };
+                let mut by_loss = [0.0; LOST.len()];
+                negative_binomials(missed, shared + 1, &*LOST_ODDS, &mut by_loss);
+                for (mass, of_loss) in masses.iter_mut().zip(by_loss) {
+                    let chance = chance * own * of_loss;
+                    *mass += chance;
+                    all += chance;
+                    hits += chance * f64::from(shared);
+                }
             }
         }
-        for (lost, mass) in LOST.iter().zip(masses) {
-            let weigh = |missed: usize| (1.0 - lost) * lost.powi(missed as i32);
-            *mass = by_missed.iter().enumerate().map(|(n, chance)| weigh(n) * chance).sum();
-        }
-        let hits = f64::from(extra.min(others));
-        shares[trace.looks[index].destination] = (a + hits, b + f64::from(others) - hits);
+        let hits = if all > 0.0 { hits / all } else { f64::from(extra.min(others)) };
+        (*a, *b) = (*a + hits, *b + f64::from(others) - hits);
     })
+}
+
+/// After an opening that was seen and so many more: what is beyond this was not missed.
+const fn most_missed(more: u32) -> u32 {
+    6 + 3 * more
 }
 
 /// One host, two kinds of programs: which kind comes next is learned; each follows its own rule.

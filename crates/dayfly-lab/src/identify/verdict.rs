@@ -29,9 +29,12 @@ const SETTLED: f64 = 0.99;
 const FEWEST: usize = 5;
 const FEWEST_SETTLED: usize = 8;
 /// What looks like a single counter may be a table in which all destinations share one. Both are
-/// named unless one is less likely, as a logarithm, than the chance of one in 256 to share, and by a
-/// factor of 100.
-const BESIDE: f64 = 10.2;
+/// named if the logarithm of the chance to share is no lower than this, one in 27,000: two
+/// destinations share one of 256, five share one of ten;
+const PLAUSIBLE: f64 = -10.2;
+/// and if the ports fit both, by a factor of 100,000: a table of Linux 5.12 that happens to move a
+/// counter twice three times in 200, not twelve, still looks more like 4.6 by a factor of 16,000.
+const FITS_BOTH: f64 = 11.5;
 /// So much less likely, as a logarithm, that no other range makes up for it.
 const HOPELESS: f64 = 150.0;
 
@@ -338,7 +341,9 @@ fn one_counter(hypotheses: &[Hypothesis<'_>], class: Class) -> Option<&'static [
         };
         let [single, table] = set.map(best);
         single.zip(table).is_some_and(|(single, table)| {
-            table.one_counter && (table.log - single.log).abs() < BESIDE
+            table.one_counter.is_some_and(|shared| {
+                shared.chance >= PLAUSIBLE && (shared.log - single.log).abs() < FITS_BOTH
+            })
         })
     };
     [likeliest, None].into_iter().any(fits_both).then_some(set)
