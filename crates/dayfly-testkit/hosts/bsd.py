@@ -105,7 +105,7 @@ def write(values, word, quiet):
         store.fail(f"sysctl: unknown oid '{name}'")
         return values, 1
     failed = "sysctl() failed with " if store.SYSTEM == "netbsd" else ""
-    if store.is_refused(name):
+    if os.geteuid() != 0 or store.is_refused(name):
         store.fail(f"sysctl: {name}: {failed}Operation not permitted")
         return values, 1
     old = values[name]

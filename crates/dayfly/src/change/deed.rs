@@ -311,7 +311,7 @@ fn run_command(scene: &Scene, command: &str) -> Result<(), HostError> {
         output.status,
         output.said()
     ));
-    Err(error)
+    Err(HostError { is_permission: output.wants_privilege(), ..error })
 }
 
 /// A list as the kernel prints it.

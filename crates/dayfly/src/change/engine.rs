@@ -17,7 +17,7 @@ use crate::host::HostError;
 #[derive(Debug)]
 pub(crate) enum Stopped {
     /// A step failed, and everything is as it was before.
-    Returned { step: usize, why: String },
+    Returned { step: usize, why: String, is_permission: bool },
     /// A step failed, and so did one on the way back.
     Stuck { step: usize, why: String, at: usize, back: String },
     /// The journal cannot be written. What was done since the last resting place was taken back as
@@ -115,7 +115,8 @@ fn walk(
         if let Some(state) = fallback {
             note(journal, Event::Rests { state })?;
         }
-        return Err(Stopped::Returned { step, why: why.to_string() });
+        let is_permission = why.is_permission;
+        return Err(Stopped::Returned { step, why: why.to_string(), is_permission });
     }
     note(journal, Event::Rests { state: goal })
 }
@@ -204,7 +205,7 @@ impl fmt::Display for Stopped {
     /// Steps are counted from 1.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Stopped::Returned { step, why } => write!(f, "step {} failed: {why}", step + 1),
+            Stopped::Returned { step, why, .. } => write!(f, "step {} failed: {why}", step + 1),
             Stopped::Stuck { step, why, at, back } => write!(
                 f,
                 "step {} failed: {why}; and taking step {} back failed as well: {back}",

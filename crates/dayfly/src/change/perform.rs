@@ -13,7 +13,8 @@ use super::scene::{Place, Scene};
 use super::store::{self, Lock, Store};
 use crate::args::OutputArgs;
 use crate::error::Failure;
-use crate::privilege::with_sudo;
+use crate::host::Address;
+use crate::privilege::{at, with_sudo};
 use crate::render;
 
 /// What became of it.
@@ -336,15 +337,24 @@ fn refused(draft: &Draft) -> Failure {
 pub(super) fn failed(scene: &Scene, journal: &Journal, stopped: &Stopped) -> Failure {
     let id = journal.record.begun.id;
     match stopped {
-        Stopped::Returned { .. } => {
+        Stopped::Returned { is_permission, .. } => {
+            let host = journal.record.begun.place.host.parse::<Address>().ok();
+            let as_root = is_permission.then_some(host).flatten().and_then(as_root);
+            let history = || format!("`dayfly history` has it as change {id}");
             Failure::new(format_args!("{stopped}. The host is as it was before this command"))
-                .hint(format!("`dayfly history` has it as change {id}"))
+                .hint(as_root.unwrap_or_else(history))
         }
         Stopped::Stuck { .. } | Stopped::Unwritten { .. } => {
             Failure::new(format_args!("{stopped}. Now: {}", states(scene, &journal.record)))
                 .hint(format!("`dayfly undo {id}` returns to what was there before"))
         }
     }
+}
+
+/// This very command as root of another host; none where it was root who was refused.
+fn as_root(host: Address) -> Option<String> {
+    let root = Address { user: Some("root".to_owned()), ..host.clone() };
+    if root == host { None } else { at(&root.to_string()) }
 }
 
 /// What would be done, for people, before anybody is asked.

@@ -71,6 +71,21 @@ impl Output {
         let errors = text::one_line(&self.stderr);
         if errors.is_empty() { text::one_line(&self.stdout) } else { errors }
     }
+
+    /// Whether it failed for want of privilege, as far as its complaint tells: the words of
+    /// `EACCES`, `EPERM` and `EROFS`, of AIX's commands and of netsh.
+    pub(crate) fn wants_privilege(&self) -> bool {
+        const WORDS: [&str; 6] = [
+            "ermission denied",
+            "not permitted",
+            "ead-only",
+            "must be root",
+            "requires elevation",
+            "ccess is denied",
+        ];
+        let said = self.said();
+        !self.is_success() && WORDS.iter().any(|words| said.contains(words))
+    }
 }
 
 /// Why a host did not do what it was asked: not a command that failed, but no answer at all, or a

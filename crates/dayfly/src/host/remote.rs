@@ -284,12 +284,9 @@ done"#,
 impl Remote {
     fn refused(&self, path: &str, done: &str, output: &Output) -> HostError {
         let said = output.said();
-        let is_permission = ["ermission denied", "not permitted", "ead-only"]
-            .iter()
-            .any(|part| said.contains(part));
         let error =
             HostError::new(format_args!("{path} on {} cannot be {done}: {said}", self.ssh.name));
-        HostError { is_permission, ..error }
+        HostError { is_permission: output.wants_privilege(), ..error }
     }
 }
 
