@@ -47,6 +47,7 @@ impl ScenarioError {
             message.starts_with("unknown field") || message.starts_with("unknown variant");
         let this = ScenarioError::at(text, error.span().unwrap_or_default(), "");
         let (true, Some((wrong, known))) = (unknown, quoted.split_first()) else {
+            let message = wrong_kind(&this, &message).unwrap_or(message);
             return ScenarioError { message, ..this };
         };
         let what = if message.starts_with("unknown field") { "key" } else { "word" };
@@ -65,6 +66,28 @@ impl fmt::Display for ScenarioError {
 }
 
 impl std::error::Error for ScenarioError {}
+
+/// A value of the wrong kind, said with its key instead of the names of Rust's types.
+fn wrong_kind(place: &ScenarioError, message: &str) -> Option<String> {
+    let (key, _) = place.text.split_once('=')?;
+    let key = key.trim();
+    // serde: invalid type: string "fast", expected f64; toml, of a word: expected table, found integer.
+    let (found, expected) = match message.strip_prefix("invalid type: ") {
+        Some(rest) => rest.split_once(", expected ")?,
+        None if message.starts_with("expected table, found ") => {
+            return Some(format!("{key} is one word in quotes"));
+        }
+        None => return None,
+    };
+    let expected = match expected {
+        "f32" | "f64" => "a number",
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number",
+        "bool" | "a boolean" => "true or false",
+        "a string" => "a text in quotes",
+        other => other,
+    };
+    Some(format!("{key} is {expected}, not {found}"))
+}
 
 /// The known word that takes the fewest edits, if those are few.
 pub(super) fn nearest<'a>(
@@ -97,6 +120,21 @@ fn distance(from: &str, to: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_value_of_the_wrong_kind_is_said_with_its_key() {
+        let head = "[[host]]\nsystem = \"linux\"\n[[destination]]\n[[workload]]\n";
+        let said = |line: &str| {
+            let error = super::super::Scenario::parse(&format!("{head}{line}\n")).unwrap_err();
+            assert_eq!(error.line, 5, "{line}");
+            error.message
+        };
+        assert_eq!(said("rate = \"fast\""), "rate is a number, not string \"fast\"");
+        assert_eq!(said("count = 1.5"), "count is a whole number, not floating point `1.5`");
+        assert_eq!(said("keep_alive = 1"), "keep_alive is true or false, not integer `1`");
+        assert_eq!(said("host = 7"), "host is a text in quotes, not integer `7`");
+        assert_eq!(said("arrivals = { bursts = 15 }"), "arrivals is one word in quotes");
+    }
 
     #[test]
     fn nearest_means_near() {

@@ -7,6 +7,9 @@
 //!                             └── Calendar, Lines: what ends when
 //! ```
 //!
+//! Plain connections without anything in between take the short way, `stream`, with the outcome that
+//! the engine would have; wide scenarios are dealt out to `parts`, each of which takes the short way.
+//!
 //! # What is exact
 //! * Ports come from dayfly-alloc's strategies over the state of the world; for Linux that state is
 //!   the kernel's: a tuple is taken by its connection or its TIME_WAIT, a listener or a bound
@@ -14,6 +17,7 @@
 //!   The tests run the same scenarios on the kernel.
 //! * Time is in nanoseconds. Arrivals of equal hosts are one stream, each arrival given to a host by
 //!   lot: for Poisson streams that is the same distribution as a stream for each host.
+//! * Destinations or hosts that share nothing may be simulated apart; `parts` says when that is exact.
 //! * A host's table of counters is drawn as it is used ([`LinuxConnect`]): the same distribution as
 //!   drawing it in advance.
 //!

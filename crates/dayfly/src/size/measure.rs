@@ -56,12 +56,20 @@ pub(super) fn measure(netns: Option<&str>, time: Duration) -> Result<Measured, F
         .max_by(|one, other| one.1.opens_per_second.total_cmp(&other.1.opens_per_second))
         .filter(|(_, forecast, _)| forecast.opens_per_second > 0.0);
     let Some((key, forecast, share_of_time_wait)) = busiest else {
-        return Err(Failure::new(format_args!(
-            "in {} nothing was opened to any of {watched} destinations of the network namespace {}",
-            crate::render::seconds(time.as_secs_f64()),
-            namespace.name()
-        ))
-        .hint("watch for longer (--from-now 60) while there is load, or type the load: --target"));
+        let (time, name) = (crate::render::seconds(time.as_secs_f64()), namespace.name());
+        let failure = match watched {
+            0 => format!("in {time} nobody in the network namespace {name} opened a connection"),
+            1 => format!(
+                "in {time} nothing was opened to the one destination of the network namespace {name}"
+            ),
+            _ => format!(
+                "in {time} nothing was opened to any of {watched} destinations of the network \
+                 namespace {name}"
+            ),
+        };
+        return Err(Failure::new(failure).hint(
+            "watch for longer (--from-now 60) while there is load, or type the load: --target",
+        ));
     };
     Ok(Measured {
         namespace: namespace.name().to_owned(),
