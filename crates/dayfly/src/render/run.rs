@@ -133,25 +133,7 @@ pub(crate) fn report(started: &Started, events: &[Event], totals: Totals) -> Str
     for (typed, addresses) in &started.names {
         let _ = writeln!(text, "dayfly: {typed} is {}", addresses.join(", "));
     }
-    if !events.is_empty() {
-        let head = format!("{:>6}  {:<5}  {:<7}  {:<28}  program", "port", "", "", "destination");
-        let _ = writeln!(text, "{}", paint(style::DIM, &head));
-    }
-    for event in events {
-        let (port, what) = match event.outcome {
-            Outcome::Pinned(port) => (port.to_string(), ""),
-            Outcome::LeftAlone(port) => (port.to_string(), "own"),
-            Outcome::Missed { refused: true, .. } => ("-".to_owned(), "refused"),
-            Outcome::Missed { .. } => ("other".to_owned(), "missed"),
-            Outcome::Lost(_) => continue,
-        };
-        let to = event.destination.map_or_else(|| "?".to_owned(), |there| there.to_string());
-        let protocol = event.protocol.to_string();
-        let program = &event.program;
-        let thread = event.thread;
-        let _ =
-            writeln!(text, "{port:>6}  {protocol:<5}  {what:<7}  {to:<28}  {program} ({thread})");
-    }
+    text.push_str(&table(events));
     let shown = events.len() as u64;
     let all = totals.pinned + totals.left_alone + totals.missed + totals.refused;
     if all > shown {
@@ -171,4 +153,41 @@ pub(crate) fn report(started: &Started, events: &[Event], totals: Totals) -> Str
     }
     text.push('\n');
     text
+}
+
+/// A line for each connection, its columns as wide as what is in them.
+fn table(events: &[Event]) -> String {
+    let rows: Vec<_> = events.iter().filter_map(row).collect();
+    let width = |column: fn(&[String; 5]) -> usize, head: &str| {
+        rows.iter().map(column).max().unwrap_or_default().max(head.len())
+    };
+    let what_width = width(|row| row[2].len(), "");
+    let to_width = width(|row| row[3].len(), "destination");
+    let line = |[port, protocol, what, to, program]: [&str; 5]| {
+        let what = if what_width == 0 { String::new() } else { format!("{what:<what_width$}  ") };
+        format!("{port:>6}  {protocol:<5}  {what}{to:<to_width$}  {program}")
+    };
+    let mut text = String::new();
+    if !rows.is_empty() {
+        let head = line(["port", "", "", "destination", "program"]);
+        let _ = writeln!(text, "{}", paint(style::DIM, &head));
+    }
+    for row in &rows {
+        let _ = writeln!(text, "{}", line(row.each_ref().map(String::as_str)));
+    }
+    text
+}
+
+/// Port, protocol, what is special about it, destination, program.
+fn row(event: &Event) -> Option<[String; 5]> {
+    let (port, what) = match event.outcome {
+        Outcome::Pinned(port) => (port.to_string(), ""),
+        Outcome::LeftAlone(port) => (port.to_string(), "own"),
+        Outcome::Missed { refused: true, .. } => ("-".to_owned(), "refused"),
+        Outcome::Missed { .. } => ("other".to_owned(), "missed"),
+        Outcome::Lost(_) => return None,
+    };
+    let to = event.destination.map_or_else(|| "?".to_owned(), |there| there.to_string());
+    let program = format!("{} ({})", event.program, event.thread);
+    Some([port, event.protocol.to_string(), what.to_owned(), to, program])
 }
