@@ -1,5 +1,6 @@
 //! Running other programs.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -15,9 +16,15 @@ pub(crate) fn root() -> PathBuf {
 
 /// Runs a program from the workspace's folder, its output going where ours goes.
 pub(crate) fn run(program: &str, words: &[&str]) -> Done {
+    run_with(program, words, &[])
+}
+
+/// The same with these variables in its environment.
+pub(crate) fn run_with(program: &str, words: &[&str], variables: &[(&str, &OsStr)]) -> Done {
     eprintln!("$ {program} {}", words.join(" "));
     let status = Command::new(program)
         .args(words)
+        .envs(variables.iter().copied())
         .current_dir(root())
         .status()
         .map_err(|error| format!("{program} does not run: {error}"))?;
@@ -28,10 +35,13 @@ pub(crate) fn run(program: &str, words: &[&str]) -> Done {
     }
 }
 
-/// Whether the program runs and is content with these words.
+/// Whether the program runs and is content with these words. It may be one of the administrator's,
+/// which not every search path leads to.
 pub(crate) fn answers(program: &str, words: &[&str]) -> bool {
+    let path = std::env::var("PATH").unwrap_or_default();
     Command::new(program)
         .args(words)
+        .env("PATH", format!("{path}:/usr/local/sbin:/usr/sbin:/sbin"))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -1,5 +1,9 @@
 //! `cargo xtask test`: everything that can fail, the privileged tests included.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
 use crate::daemons::Quiet;
 use crate::shell::{self, Done};
 
@@ -63,21 +67,36 @@ pub(crate) fn run(filter: &[&str]) -> Done {
         shell::run(&cargo, &["test", "--quiet", "--workspace", "--doc"])?;
         shell::run(&cargo, &LOOM)?;
     }
-    if shell::answers(&cargo, &["nextest", "--version"]) {
-        let words = [&["nextest", "run", "--workspace", "--no-fail-fast"], filter].concat();
-        return shell::run(&cargo, &words);
+    let words: &[&str] = if shell::answers(&cargo, &["nextest", "--version"]) {
+        &["nextest", "run", "--workspace", "--no-fail-fast"]
+    } else {
+        &["test", "--workspace", "--no-fail-fast", "--lib", "--bins", "--tests", "--"]
+    };
+    let list = shell::root().join("target/skipped");
+    // There is none but after a run that skipped something.
+    let _ = fs::remove_file(&list);
+    let done =
+        shell::run_with(&cargo, &[words, filter].concat(), &[("DAYFLY_SKIPPED", list.as_os_str())]);
+    say_skipped(&list);
+    done
+}
+
+/// How many tests did not do their work here, and why.
+fn say_skipped(list: &Path) {
+    let reasons = fs::read_to_string(list).unwrap_or_default();
+    let mut counts = BTreeMap::<&str, u32>::new();
+    for reason in reasons.lines() {
+        *counts.entry(reason).or_default() += 1;
     }
-    let words = ["test", "--workspace", "--no-fail-fast", "--lib", "--bins", "--tests", "--"];
-    shell::run(&cargo, &[&words, filter].concat())
+    for (reason, count) in counts {
+        eprintln!("skipped ({count}): {reason}");
+    }
 }
 
 fn install() -> Done {
-    let mut packages: Vec<&str> = NEEDED
-        .iter()
-        .filter(|(program, words, _)| !shell::answers(program, words))
-        .map(|(_, _, package)| *package)
-        .collect();
-    packages.dedup();
+    let missing = NEEDED.iter().filter(|(program, words, _)| !shell::answers(program, words));
+    let packages: BTreeSet<&str> = missing.map(|(_, _, package)| *package).collect();
+    let packages = Vec::from_iter(packages);
     if packages.is_empty() {
         return Ok(());
     }
