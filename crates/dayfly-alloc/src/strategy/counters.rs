@@ -64,10 +64,14 @@ impl Counters {
     }
 
     /// A new secret is in force. Places are a counter plus a hash; with a hash that nobody has seen,
-    /// their distribution is the same whatever the counter, so the few kept may as well go.
+    /// their distribution is the same whatever the counter, so those kept may as well go; or in time
+    /// every host would have laid out its table because of one busy moment.
     pub(super) fn forget(&mut self) {
         if !self.is_single() {
             self.few.clear();
+        }
+        if self.size > SMALL {
+            self.all = Vec::new();
         }
     }
 
