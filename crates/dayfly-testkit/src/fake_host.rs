@@ -249,7 +249,7 @@ impl Drop for FakeHost {
     fn drop(&mut self) {
         // Everything that it mounted goes with its last process: what waits there to take a change
         // back would keep it for as long.
-        if let Ok(own) = fs::metadata(format!("/proc/{}/ns/mnt", self.sshd.id())) {
+        if let Ok(own) = fs::File::open(format!("/proc/{}/ns/mnt", self.sshd.id())) {
             end_all_in("mnt", &own);
         }
         let _ = self.sshd.kill();

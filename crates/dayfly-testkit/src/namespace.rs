@@ -233,7 +233,7 @@ impl AsFd for Namespace {
 impl Drop for Namespace {
     fn drop(&mut self) {
         // A server that was killed may leave what it started for its clients.
-        if let Ok(own) = fs::metadata(&self.path) {
+        if let Ok(own) = fs::File::open(&self.path) {
             end_all_in("net", &own);
         }
         remove(&self.path);
