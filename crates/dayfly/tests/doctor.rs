@@ -288,7 +288,7 @@ fn files_and_kernel_are_compared() {
          echo 'net.ipv4.ip_local_port_range = 1024 65535' > /etc/sysctl.d/10-range.conf; \
          echo 'net.ipv4.tcp_fin_timeout = 5' > /usr/lib/sysctl.d/50-folk.conf; \
          echo 'net.ipv4.ip_local_reserved_ports = {}' > /etc/sysctl.d/90-reserved.conf; \
-         exec {DAYFLY} doctor --only DF011,DF012,DF013",
+         exec '{DAYFLY}' doctor --only DF011,DF012,DF013",
         long.join(",")
     );
     let text = told(&mut at_home(&namespace, &script), &[(namespace.name(), "scene")]);

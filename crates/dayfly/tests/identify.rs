@@ -130,7 +130,7 @@ fn of_options(options: &SocketOptions) -> Value {
 fn piped(tcpdump: &str, between: &str, end: impl FnOnce(&Namespace, Pid)) -> Value {
     let namespace = Namespace::new();
     let dayfly = env!("CARGO_BIN_EXE_dayfly");
-    let line = format!("{tcpdump} | {between} {dayfly} identify - --json --top 1");
+    let line = format!("{tcpdump} | {between} '{dayfly}' identify - --json --top 1");
     let mut command = namespace.command("sh");
     command.args(["-c", &line]).process_group(0);
     let mut pipeline = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

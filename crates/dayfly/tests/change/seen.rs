@@ -107,7 +107,7 @@ fn a_terminal_is_asked() {
     let answer = |answer: &str| {
         let mut child = machine
             .command("script")
-            .args(["--quiet", "--return", "--command", &format!("{DAYFLY} set 49152-65535")])
+            .args(["--quiet", "--return", "--command", &format!("'{DAYFLY}' set 49152-65535")])
             .arg("/dev/null")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
