@@ -75,7 +75,7 @@ mkdir -p "$root/run/sshd" "$root/run/fakehost" "$root/etc/fakehost" "$root/usr/l
 chmod 755 "$root"
 echo "$system" > "$root/etc/fakehost/system"
 cp "$sources"/*.py "$root/usr/lib/fakehost/"
-chmod 755 "$root/usr/lib/fakehost/host.py"
+chmod 755 "$root/usr/lib/fakehost/"*.py
 for command; do
     rm -f "$root/usr/bin/$command" "$root/usr/sbin/$command"
     ln -s /usr/lib/fakehost/host.py "$root/usr/bin/$command"

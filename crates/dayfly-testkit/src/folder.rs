@@ -58,9 +58,11 @@ impl Folder {
     /// # Panics
     /// When one cannot be copied.
     pub fn bring(&self, programs: impl IntoIterator<Item = impl AsRef<Path>>) {
-        let mut copy = command("cp");
-        copy.arg("--").args(programs.into_iter().map(|program| program.as_ref().to_owned()));
-        let done = copy.arg(&self.path).output().expect("cp runs");
+        // Whoever builds with a strict umask has programs that only they may run.
+        let mut copy = command("install");
+        copy.args(["-m", "755", "-t"]).arg(&self.path).arg("--");
+        copy.args(programs.into_iter().map(|program| program.as_ref().to_owned()));
+        let done = copy.output().expect("install runs");
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     }
 

@@ -9,7 +9,7 @@ use std::process::{Command, Output, Stdio};
 
 use dayfly_linux::probe::Probe;
 use dayfly_testkit::{
-    Namespace, Server, Socket, SocketOptions, command, drain, privileged, type_in,
+    Folder, Namespace, Server, Socket, SocketOptions, command, drain, privileged, type_in,
 };
 use insta::assert_snapshot;
 use serde_json::Value;
@@ -320,6 +320,14 @@ fn a_watched_destination_says_where_it_goes() {
 #[test]
 fn without_privilege_the_model_answers_and_says_so() {
     privileged!();
+    // The build may lie where nobody else can enter.
+    let folder = Folder::new();
+    folder.bring([DAYFLY]);
+    let dayfly = |words: &[&str]| {
+        let mut command = command(folder.file("dayfly"));
+        command.args(words);
+        command
+    };
     let output = dayfly(&["why", "--json", "127.0.0.1:443"]).uid_nobody().output().unwrap();
     let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(answer["probe"]["ran"], false);

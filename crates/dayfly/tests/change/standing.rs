@@ -50,7 +50,9 @@ fn services_are_not_cut_off() {
     // An ordinary user sees the difference, and then what to type.
     // The build may lie where nobody else can enter.
     let own = "/usr/local/lib/dayfly";
-    assert!(machine.command("cp").args([DAYFLY, own]).status().unwrap().success());
+    assert!(
+        machine.command("install").args(["-m", "755", DAYFLY, own]).status().unwrap().success()
+    );
     let output = machine
         .command("setpriv")
         .args(["--reuid", "1000", "--clear-groups", own, "set", "40000-50001", "--yes"])
