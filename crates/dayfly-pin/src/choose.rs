@@ -24,7 +24,7 @@ use crate::tuple::{Held, Tuples, is_local};
 
 /// So many ports are tried first for one that nobody has, before sharing: the next in order are
 /// the likeliest, and each try costs about a microsecond.
-const NEAR: usize = 16;
+pub(crate) const NEAR: usize = 16;
 
 /// The ports that are wanted, and the place reached among them.
 #[derive(Debug)]

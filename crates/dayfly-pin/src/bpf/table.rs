@@ -1,7 +1,7 @@
 //! What the programs look up: an array map with one value, written before they run.
 //!
 //! ```text
-//! place reached | events lost | ports | zero | addresses: counts, IPv4, IPv6 | the ports
+//! place reached | events lost | ports | attempts | zero | addresses: counts, IPv4, IPv6 | the ports
 //! ```
 //!
 //! Whatever has a number that differs from command to command is here and not in the programs: what
@@ -9,14 +9,18 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use crate::choose::NEAR;
+
 /// The place in the list of ports that comes next.
 pub(crate) const NEXT: i16 = 0;
 /// Events that found the ring buffer full.
 pub(crate) const LOST_EVENTS: i16 = 4;
 /// How many ports there are.
 pub(crate) const COUNT: i16 = 8;
+/// How many attempts there are: some for a port that nobody has, then one for each port.
+pub(crate) const ATTEMPTS: i16 = 12;
 /// Always 0.
-pub(crate) const ZERO: i16 = 12;
+pub(crate) const ZERO: i16 = 16;
 /// The ports, 16 bits each, in network order.
 pub(crate) const PORTS: i16 = V6.addresses + 16 * MOST_ADDRESSES as i16;
 
@@ -40,15 +44,17 @@ pub(crate) struct List {
 }
 
 /// IPv4.
-pub(crate) const V4: List = List { here: 16, sources: 20, addresses: 32, shift: 2 };
+pub(crate) const V4: List = List { here: 20, sources: 24, addresses: 40, shift: 2 };
 /// IPv6; destinations may be IPv4 addresses in it.
 pub(crate) const V6: List =
-    List { here: 24, sources: 28, addresses: 32 + 4 * MOST_ADDRESSES as i16, shift: 4 };
+    List { here: 28, sources: 32, addresses: 40 + 4 * MOST_ADDRESSES as i16, shift: 4 };
 
 /// The value for these ports, the addresses of this host, and the source address that is wanted.
 pub(crate) fn value_of(ports: &[u16], own: &[IpAddr], wanted: Option<IpAddr>) -> Vec<u8> {
     let mut value = vec![0; PORTS as usize];
+    let attempts = ports.len() + ports.len().min(NEAR);
     put(&mut value, COUNT, &(ports.len() as u32).to_ne_bytes());
+    put(&mut value, ATTEMPTS, &(attempts as u32).to_ne_bytes());
     let own = &own[..own.len().min(MOST_OWN)];
     for (list, v4) in [(V4, true), (V6, false)] {
         let octets = |address: &IpAddr| match (v4, *address) {

@@ -1,9 +1,10 @@
 //! The programs that bind inside `connect()`.
 //!
 //! In words: unless the protocol or the destination is another, or the program has bound the socket
-//! itself, go through the ports from where the last one was found. First without `SO_REUSEADDR`,
-//! which succeeds only on a port that nobody has. If there is none, once more with it, passing over
-//! ports that have a live connection between the same two ends. It is what `choose` does for seccomp.
+//! itself, go through the ports from where the last one was found. First, for the next few, without
+//! `SO_REUSEADDR`, which succeeds only on a port that nobody has. Then through all of them with it,
+//! passing over ports that have a live connection between the same two ends. It is what `choose` does
+//! for seccomp.
 //!
 //! The start of every pinned command waits for the kernel's verifier, which costs about a microsecond
 //! for each instruction on each way through the program. So there is one loop for both rounds, lists

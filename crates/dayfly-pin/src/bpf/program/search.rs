@@ -53,8 +53,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Tries one port after the other, twice: while all are left to try once more, only ports that
-    /// nobody has.
+    /// Tries one port after the other: the next few only if nobody has them, then every one.
     pub(super) fn attempts(&mut self, ends: &Ends) {
         let stream = self.asm.label();
         let begin = self.asm.label();
@@ -65,8 +64,7 @@ impl Writer<'_> {
         self.set_reuse_address();
         self.asm.place(begin);
         // A number that the verifier does not know, or it would go through every pass.
-        self.asm.load(Width::Word, LEFT, TABLE, table::COUNT);
-        self.asm.shift_left(LEFT, 1);
+        self.asm.load(Width::Word, LEFT, TABLE, table::ATTEMPTS);
         let next = self.asm.here();
         self.asm.if_zero(LEFT, ends.missed);
         self.asm.leave_some_time(ends.missed);
@@ -76,10 +74,10 @@ impl Writer<'_> {
         let ready = self.asm.label();
         self.asm.load(Width::Word, R(1), TABLE, table::COUNT);
         self.asm.if_not_below_register(LEFT, R(1), ready);
-        // The other socket would get the replies.
+        // Of UDP sockets, the other one would get the replies: they share no port.
         let stream = self.asm.label();
         self.unless_udp(stream);
-        self.asm.jump(ends.missed);
+        self.asm.jump(ready);
         self.asm.place(stream);
         self.asm.store_value(Width::Word, FRAME, NUMBER, 1);
         self.set_reuse_address();
